@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Blocks of pages: making them, granting them, finding them by index. */
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <xen/page.h>
+
+#include "gntalloc.h"
+
+/* Zeroed, so that no stale data reaches the peer; paid by the caller's cgroup.
+ */
+#define PAGES_GFP (GFP_USER | __GFP_ACCOUNT | __GFP_ZERO)
+/* Pages are asked for in chunks while those are cheap to get. */
+#define CHUNK_ORDER_MAX 5
+
+/* Claim @block->count references in one go; they grant nothing yet. */
+static int claim_refs(struct gntalloc_block *block)
+{
+	grant_ref_t *refs = block_refs(block);
+	grant_ref_t head;
+	unsigned int i;
+
+	if (gnttab_alloc_grant_references(block->count, &head) &&
+	    (!linger_reap() ||
+	     gnttab_alloc_grant_references(block->count, &head))) {
+		pr_info_ratelimited("the grant table is full\n");
+		return -ENOSPC;
+	}
+
+	for (i = 0; i < block->count; i++)
+		refs[i] = gnttab_claim_grant_reference(&head);
+	return 0;
+}
+
+/*
+ * A block with references but without pages, which grants nothing: the grant
+ * table is the scarce thing, so it is asked before memory is.
+ */
+struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
+				   bool readonly)
+{
+	struct gntalloc_block *block;
+	int err;
+
+	block = kzalloc(sizeof(*block) + count * GNTALLOC_PAGE_COST,
+			GFP_KERNEL_ACCOUNT);
+	if (!block)
+		return ERR_PTR(-ENOMEM);
+
+	block->first = first;
+	block->count = count;
+	block->domid = domid;
+	block->readonly = readonly;
+
+	err = claim_refs(block);
+	if (err) {
+		kfree(block);
+		return ERR_PTR(err);
+	}
+	return block;
+}
+
+/* Up to @max pages, each of them freed on its own later. */
+static unsigned int alloc_chunk(struct page **pages, unsigned int max)
+{
+	unsigned int order = min(ilog2(max), CHUNK_ORDER_MAX);
+	struct page *page = NULL;
+	unsigned int i;
+
+	for (; order && !page; order -= !page)
+		page = alloc_pages(PAGES_GFP | __GFP_NORETRY | __GFP_NOWARN,
+				   order);
+	if (!page)
+		page = alloc_page(PAGES_GFP);
+	if (!page)
+		return 0;
+
+	if (order)
+		split_page(page, order);
+	for (i = 0; i < 1u << order; i++)
+		pages[i] = page + i;
+	return 1u << order;
+}
+
+/*
+ * Get the pages of @block and grant them. From here on the peer can map them by
+ * guessing a reference. After a failure the block holds the pages that it got.
+ */
+int block_fill(struct gntalloc_block *block)
+{
+	unsigned int got, i;
+
+	while (block->live < block->count) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		got = alloc_chunk(block->pages + block->live,
+				  block->count - block->live);
+		if (!got)
+			return -ENOMEM;
+		block->live += got;
+	}
+
+	for (i = 0; i < block->count; i++) {
+		gnttab_grant_foreign_access_ref(
+			block_refs(block)[i], block->domid,
+			xen_page_to_gfn(block->pages[i]), block->readonly);
+		block_notify(block)[i] = NOTIFY_LISTED;
+	}
+	return 0;
+}
+
+/* Undo block_alloc() and block_fill(), whole or half done. */
+void block_abort(struct gntalloc_block *block)
+{
+	grant_ref_t *refs = block_refs(block);
+	unsigned int i;
+
+	for (i = 0; i < block->count; i++) {
+		if (block_notify(block)[i] & NOTIFY_LISTED) {
+			page_end(block->pages[i], refs[i]);
+			continue;
+		}
+		gnttab_free_grant_reference(refs[i]);
+		if (block->pages[i])
+			__free_page(block->pages[i]);
+		pages_uncharge(1);
+	}
+	block_free(block);
+}
+
+void block_free(struct gntalloc_block *block)
+{
+	kfree(block);
+}
+
+/* The indices of @block are above all others of the file, or were reserved. */
+void file_insert(struct gntalloc_file *file, struct gntalloc_block *block)
+{
+	struct rb_node **where = &file->blocks.rb_node;
+	struct rb_node *parent = NULL;
+	struct gntalloc_block *other;
+
+	lockdep_assert_held(&file->lock);
+	while (*where) {
+		parent = *where;
+		other = rb_entry(parent, struct gntalloc_block, node);
+		where = block->first < other->first ? &parent->rb_left
+						    : &parent->rb_right;
+	}
+	rb_link_node(&block->node, parent, where);
+	rb_insert_color(&block->node, &file->blocks);
+}
+
+struct gntalloc_block *block_next(struct gntalloc_block *block)
+{
+	struct rb_node *node = rb_next(&block->node);
+
+	return node ? rb_entry(node, struct gntalloc_block, node) : NULL;
+}
+
+/*
+ * The page with @index, in pages, or else the first page of the next block;
+ * the page need not be listed, nor live.
+ */
+struct gntalloc_pos file_find(struct gntalloc_file *file, u64 index)
+{
+	struct rb_node *node = file->blocks.rb_node;
+	struct gntalloc_pos pos = {NULL, 0};
+	struct gntalloc_block *block;
+
+	lockdep_assert_held(&file->lock);
+	while (node) {
+		block = rb_entry(node, struct gntalloc_block, node);
+		if (index < block->first) {
+			pos.block = block;
+			node = node->rb_left;
+		} else if (index - block->first >= block->count) {
+			node = node->rb_right;
+		} else {
+			pos.block = block;
+			pos.i = index - block->first;
+			break;
+		}
+	}
+	return pos;
+}
+
+/* The first of @count pages from @index on that the file lists without a gap.
+ */
+struct gntalloc_pos file_find_run(struct gntalloc_file *file, u64 index,
+				  u64 count)
+{
+	static const struct gntalloc_pos none;
+	struct gntalloc_pos start = file_find(file, index);
+	struct gntalloc_pos pos = start;
+
+	while (count) {
+		if (!pos.block || pos.block->first + pos.i != index)
+			return none;
+		for (; pos.i < pos.block->count && count; pos.i++, count--) {
+			if (!(block_notify(pos.block)[pos.i] & NOTIFY_LISTED))
+				return none;
+			index++;
+		}
+		pos.block = block_next(pos.block);
+		pos.i = 0;
+	}
+	return start;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside of xen-gntalloc.
+ *
+ * A program opens the device (a file), has pages allocated and granted (blocks
+ * of the file) and maps them. A page is listed while its file offers it under
+ * an index, live while it is listed or mapped by a process of this domain. When
+ * it stops being live it is released: its notification fires and its grant is
+ * ended. A page that cannot be given back yet, because the peer maps it or the
+ * kernel is still doing I/O on it, lingers until it can.
+ *
+ * Who maps a page is not counted here but asked of the page itself: the memory
+ * manager takes a reference and a map count for each page-table entry, in fork,
+ * mremap and every error path.
+ *
+ * Locks, outermost first:
+ *	mmap_lock of the caller	held by the kernel around mmap() and vm_ops
+ *	gntalloc_file::lock	one file's blocks
+ *	reap lock, list lock	the lingering pages (linger.c)
+ * User memory is touched with none of ours held: a fault takes mmap_lock.
+ */
+#ifndef GNTALLOC_H
+#define GNTALLOC_H
+
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/types.h>
+#include <xen/grant_table.h>
+
+#undef pr_fmt
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+/*
+ * One open descriptor and its copies. It lives from open to release; mappings
+ * hold the struct file, so release comes after the last of them is gone.
+ *
+ * @lock	guards all below and the contents of every block in @blocks.
+ * @blocks	ordered by index.
+ * @next	the index, in pages, that the next block gets. It only grows, so
+ *		that a stale index finds nothing.
+ */
+struct gntalloc_file {
+	struct mutex lock;
+	struct rb_root blocks;
+	u64 next;
+};
+
+/*
+ * Up to GNTALLOC_BLOCK_MAX pages with consecutive indices; a larger request is
+ * made of several, so that bookkeeping never needs more than one page in a
+ * piece. While it is being made only its maker sees it (@link); then it belongs
+ * to its file (@node), under the lock of the file, until its last page is
+ * released. That frees it.
+ *
+ * @first	index of the first page, in pages
+ * @count	number of pages
+ * @live	how many of them are not released; 0 frees the block
+ * @readonly	the peer may not write
+ * @domid	the peer
+ *
+ * @pages is followed by @count references and @count notifications: see
+ * block_refs() and block_notify(). A released page is NULL.
+ */
+struct gntalloc_block {
+	union {
+		struct rb_node node;
+		struct list_head link;
+	};
+	u64 first;
+	u16 count;
+	u16 live;
+	domid_t domid;
+	bool readonly;
+	struct page *pages[];
+};
+
+/* What is kept of each page: its pointer, its reference, its notification. */
+#define GNTALLOC_PAGE_COST (sizeof(struct page *) + 2 * sizeof(u32))
+#define GNTALLOC_BLOCK_MAX \
+	((PAGE_SIZE - sizeof(struct gntalloc_block)) / GNTALLOC_PAGE_COST)
+
+static inline grant_ref_t *block_refs(struct gntalloc_block *block)
+{
+	return (grant_ref_t *)&block->pages[block->count];
+}
+
+/*
+ * The state of a page besides its pointer, one word: which byte to clear, what
+ * to do, whether the file still lists the page, and the event channel to
+ * signal. A port has 17 bits at most: EVTCHN_FIFO_NR_CHANNELS.
+ */
+#define NOTIFY_OFFSET GENMASK(11, 0)
+#define NOTIFY_CLEAR_BYTE BIT(12)
+#define NOTIFY_SEND_EVENT BIT(13)
+#define NOTIFY_LISTED BIT(14)
+#define NOTIFY_PORT GENMASK(31, 15)
+
+static inline u32 *block_notify(struct gntalloc_block *block)
+{
+	return block_refs(block) + block->count;
+}
+
+/* A page of a file: the @i-th of @block, which is NULL for none. */
+struct gntalloc_pos {
+	struct gntalloc_block *block;
+	unsigned int i;
+};
+
+/* block.c: making blocks and finding them */
+struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
+				   bool readonly);
+int block_fill(struct gntalloc_block *block);
+void block_abort(struct gntalloc_block *block);
+void block_free(struct gntalloc_block *block);
+void file_insert(struct gntalloc_file *file, struct gntalloc_block *block);
+struct gntalloc_pos file_find(struct gntalloc_file *file, u64 index);
+struct gntalloc_pos file_find_run(struct gntalloc_file *file, u64 index,
+				  u64 count);
+struct gntalloc_block *block_next(struct gntalloc_block *block);
+
+/* page.c: the end of a page */
+int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
+		    u32 action, u32 port);
+void page_end(struct page *page, grant_ref_t ref);
+void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos,
+		 u64 count);
+void file_settle(struct gntalloc_file *file, u64 index, u64 count);
+void file_release(struct gntalloc_file *file);
+
+/* linger.c: pages that cannot be given back yet, and what all pages count */
+int pages_charge(u32 count);
+void pages_uncharge(u32 count);
+void page_linger(struct page *page, grant_ref_t ref);
+bool linger_reap(void);
+void linger_exit(void);
+
+/* ioctl.c, mmap.c: the device */
+long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
+int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma);
+
+#endif

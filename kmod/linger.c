@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that cannot be given back yet, and the count of all pages.
+ *
+ * A page lingers while its peer maps it, or while something in this kernel
+ * holds it (direct I/O). It is on a list here, through its own lru field and
+ * with its reference as its private value, so that nothing must be allocated to
+ * let a page linger. It is retried in the background, and at once when a caller
+ * would be refused otherwise.
+ */
+
+#include <linux/atomic.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "gntalloc.h"
+
+#define RETRY_FIRST msecs_to_jiffies(10)
+#define RETRY_LAST msecs_to_jiffies(1000)
+/* Pages that one run in the background tries at the most: about a millisecond.
+ */
+#define RETRY_BATCH 8192u
+
+/* One 4K framebuffer is 8,100 pages; two of them, as with page flipping. */
+static unsigned int limit = 16384;
+module_param(limit, uint, 0644);
+MODULE_PARM_DESC(limit, "Pages that may be shared or lingering at once");
+
+/* All pages of all files, and the lingering ones. */
+static atomic_t used;
+
+static int get_used(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%u\n", atomic_read(&used));
+}
+module_param_call(used, NULL, get_used, NULL, 0444);
+MODULE_PARM_DESC(used, "Pages that count against limit now");
+
+/* Held by whoever tries pages of the list, so that none is missing from it. */
+static DEFINE_MUTEX(reap_lock);
+/* Guards the list, its count and the time to the next try; innermost. */
+static DEFINE_SPINLOCK(list_lock);
+static LIST_HEAD(list);
+static unsigned long delay;
+static unsigned int lingering;
+module_param(lingering, uint, 0444);
+MODULE_PARM_DESC(lingering, "Pages given up here that the peer still maps");
+
+static void retry(struct work_struct *work);
+static DECLARE_DELAYED_WORK(retry_work, retry);
+
+/* Try the first @max pages of the list. Returns how many were given back. */
+static unsigned int reap(unsigned int max)
+{
+	unsigned int ended = 0;
+	struct page *page;
+
+	lockdep_assert_held(&reap_lock);
+	for (; max; max--) {
+		spin_lock(&list_lock);
+		page = list_first_entry_or_null(&list, struct page, lru);
+		if (page)
+			list_move_tail(&page->lru, &list);
+		spin_unlock(&list_lock);
+		if (!page)
+			break;
+
+		/* Only the holder of reap_lock takes a page off the list. */
+		if (page_count(page) == 1 &&
+		    gnttab_try_end_foreign_access(page_private(page))) {
+			spin_lock(&list_lock);
+			list_del(&page->lru);
+			lingering--;
+			spin_unlock(&list_lock);
+			set_page_private(page, 0);
+			__free_page(page);
+			pages_uncharge(1);
+			ended++;
+		}
+		cond_resched();
+	}
+	return ended;
+}
+
+static void retry(struct work_struct *work)
+{
+	unsigned int ended;
+
+	mutex_lock(&reap_lock);
+	ended = reap(min(READ_ONCE(lingering), RETRY_BATCH));
+	mutex_unlock(&reap_lock);
+
+	spin_lock(&list_lock);
+	delay = ended ? RETRY_FIRST : min(2 * delay, RETRY_LAST);
+	if (lingering)
+		queue_delayed_work(system_wq, &retry_work, delay);
+	spin_unlock(&list_lock);
+}
+
+/* A newcomer is tried soon, however long the others have been waiting. */
+void page_linger(struct page *page, grant_ref_t ref)
+{
+	set_page_private(page, ref);
+
+	spin_lock(&list_lock);
+	list_add_tail(&page->lru, &list);
+	if (!lingering++ || delay != RETRY_FIRST) {
+		delay = RETRY_FIRST;
+		mod_delayed_work(system_wq, &retry_work, delay);
+	}
+	spin_unlock(&list_lock);
+}
+
+/* Try all lingering pages now. Returns whether any was given back. */
+bool linger_reap(void)
+{
+	unsigned int ended;
+
+	mutex_lock(&reap_lock);
+	ended = reap(READ_ONCE(lingering));
+	mutex_unlock(&reap_lock);
+	return ended;
+}
+
+/* The module goes; the kernel's own list takes what the peer still maps. */
+void linger_exit(void)
+{
+	struct page *page, *next;
+
+	cancel_delayed_work_sync(&retry_work);
+	linger_reap();
+	list_for_each_entry_safe (page, next, &list, lru) {
+		grant_ref_t ref = page_private(page);
+
+		list_del(&page->lru);
+		set_page_private(page, 0);
+		gnttab_end_foreign_access(ref, page);
+	}
+}
+
+static bool try_charge(u32 count)
+{
+	unsigned int max = READ_ONCE(limit);
+	int old = atomic_read(&used);
+
+	do {
+		if (old > max || count > max - old)
+			return false;
+	} while (!atomic_try_cmpxchg(&used, &old, old + count));
+	return true;
+}
+
+/* Count @count pages, if the limit lets them. */
+int pages_charge(u32 count)
+{
+	if (try_charge(count) || (linger_reap() && try_charge(count)))
+		return 0;
+
+	pr_info_ratelimited(
+		"limit of %u pages reached: %u wanted, %u used (%u of them still mapped by peers)\n",
+		READ_ONCE(limit), count, atomic_read(&used),
+		READ_ONCE(lingering));
+	return -ENOSPC;
+}
+
+void pages_uncharge(u32 count)
+{
+	atomic_sub(count, &used);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * xen-gntalloc: lets a program allocate pages and grant them to another Xen
+ * domain, through /dev/xen/gntalloc.
+ */
+
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <xen/xen.h>
+
+#include "gntalloc.h"
+
+static int gntalloc_open(struct inode *inode, struct file *filp)
+{
+	struct gntalloc_file *file;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return -ENOMEM;
+	mutex_init(&file->lock);
+	file->blocks = RB_ROOT;
+	filp->private_data = file;
+	return 0;
+}
+
+static int gntalloc_release(struct inode *inode, struct file *filp)
+{
+	struct gntalloc_file *file = filp->private_data;
+
+	mutex_lock(&file->lock);
+	file_release(file);
+	mutex_unlock(&file->lock);
+	kfree(file);
+	return 0;
+}
+
+static const struct file_operations fops = {
+	.owner = THIS_MODULE,
+	.open = gntalloc_open,
+	.release = gntalloc_release,
+	.unlocked_ioctl = gntalloc_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = gntalloc_mmap,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "xen/gntalloc",
+	.fops = &fops,
+};
+
+static int __init gntalloc_init(void)
+{
+	if (!xen_domain())
+		return -ENODEV;
+	if (PAGE_SIZE != XEN_PAGE_SIZE) {
+		pr_err("pages of %lu bytes are not supported, only of %lu\n",
+		       PAGE_SIZE, XEN_PAGE_SIZE);
+		return -EOPNOTSUPP;
+	}
+	return misc_register(&device);
+}
+
+static void __exit gntalloc_exit(void)
+{
+	misc_deregister(&device);
+	linger_exit();
+}
+
+module_init(gntalloc_init);
+module_exit(gntalloc_exit);
+
+MODULE_DESCRIPTION("Lets programs grant pages to other Xen domains");
+MODULE_VERSION("0.1.0");
+MODULE_LICENSE("GPL");

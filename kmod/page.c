@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The end of a page: notification, end of the grant, memory given back. */
+
+#include <linux/bitfield.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <xen/events.h>
+#include <xen/gntalloc.h>
+#include <xen/interface/event_channel.h>
+
+#include "gntalloc.h"
+
+/*
+ * Replace the notification of a page. The new event channel is got before the
+ * old one is put: they may be the same one, and that its last reference.
+ */
+int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
+		    u32 action, u32 port)
+{
+	u32 *notify = &block_notify(block)[i];
+	u32 old = *notify;
+
+	BUILD_BUG_ON(EVTCHN_FIFO_NR_CHANNELS - 1 > FIELD_MAX(NOTIFY_PORT));
+
+	if (action & ~(UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT))
+		return -EINVAL;
+
+	*notify = NOTIFY_LISTED;
+	if (action & UNMAP_NOTIFY_SEND_EVENT) {
+		if (port >= EVTCHN_FIFO_NR_CHANNELS || evtchn_get(port)) {
+			*notify = old;
+			return -EINVAL;
+		}
+		*notify |= NOTIFY_SEND_EVENT | FIELD_PREP(NOTIFY_PORT, port);
+	}
+	if (action & UNMAP_NOTIFY_CLEAR_BYTE)
+		*notify |=
+			NOTIFY_CLEAR_BYTE | FIELD_PREP(NOTIFY_OFFSET, offset);
+
+	if (old & NOTIFY_SEND_EVENT)
+		evtchn_put(FIELD_GET(NOTIFY_PORT, old));
+	return 0;
+}
+
+/* The peer that gets the event must find the byte cleared: byte first. */
+static void notify_peer(struct page *page, u32 notify)
+{
+	if (notify & NOTIFY_CLEAR_BYTE) {
+		u8 *bytes = kmap_local_page(page);
+
+		WRITE_ONCE(bytes[FIELD_GET(NOTIFY_OFFSET, notify)], 0);
+		kunmap_local(bytes);
+	}
+	if (notify & NOTIFY_SEND_EVENT) {
+		unsigned int port = FIELD_GET(NOTIFY_PORT, notify);
+
+		notify_remote_via_evtchn(port);
+		evtchn_put(port);
+	}
+}
+
+/*
+ * End the grant of a page that nothing here maps and give the page back, or
+ * have it linger. One operation asks whether the peer maps the page and ends
+ * its access (XSA-396).
+ */
+void page_end(struct page *page, grant_ref_t ref)
+{
+	if (page_count(page) != 1 || !gnttab_try_end_foreign_access(ref)) {
+		page_linger(page, ref);
+		return;
+	}
+	__free_page(page);
+	pages_uncharge(1);
+}
+
+/*
+ * Release page @i of @block unless something still needs it. A page that is
+ * listed is kept by its file, one that is mapped by the process that maps it:
+ * close of that mapping comes back here. The map count cannot rise from zero,
+ * as only mmap() of a listed page maps it anew.
+ */
+static void settle_page(struct gntalloc_block *block, unsigned int i)
+{
+	struct page *page = block->pages[i];
+	u32 notify = block_notify(block)[i];
+
+	if (!page || notify & NOTIFY_LISTED || page_mapped(page))
+		return;
+
+	block->pages[i] = NULL;
+	block->live--;
+	notify_peer(page, notify);
+	page_end(page, block_refs(block)[i]);
+}
+
+/* Free @block if its pages are all released. Returns the one after it. */
+static struct gntalloc_block *settle_block(struct gntalloc_file *file,
+					   struct gntalloc_block *block)
+{
+	struct gntalloc_block *next = block_next(block);
+
+	if (!block->live) {
+		rb_erase(&block->node, &file->blocks);
+		block_free(block);
+	}
+	cond_resched();
+	return next;
+}
+
+/* The file stops listing @count pages from @pos on, a run of file_find_run().
+ */
+void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
+{
+	lockdep_assert_held(&file->lock);
+	while (count) {
+		for (; pos.i < pos.block->count && count; pos.i++, count--) {
+			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
+			settle_page(pos.block, pos.i);
+		}
+		pos.block = settle_block(file, pos.block);
+		pos.i = 0;
+	}
+}
+
+/*
+ * A mapping of @count pages from @index on is gone: release those that it kept
+ * alive. Holes are fine, what was released stays so.
+ */
+void file_settle(struct gntalloc_file *file, u64 index, u64 count)
+{
+	struct gntalloc_pos pos = file_find(file, index);
+	u64 end = index + count;
+
+	while (pos.block && pos.block->first + pos.i < end) {
+		for (; pos.i < pos.block->count; pos.i++) {
+			if (pos.block->first + pos.i >= end)
+				break;
+			settle_page(pos.block, pos.i);
+		}
+		pos.block = settle_block(file, pos.block);
+		pos.i = 0;
+	}
+}
+
+/*
+ * The descriptor is closed for good. No mapping is left, since each one holds
+ * the struct file.
+ */
+void file_release(struct gntalloc_file *file)
+{
+	struct gntalloc_pos pos = file_find(file, 0);
+
+	while (pos.block) {
+		for (pos.i = 0; pos.i < pos.block->count; pos.i++) {
+			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
+			settle_page(pos.block, pos.i);
+		}
+		pos.block = settle_block(file, pos.block);
+	}
+}
