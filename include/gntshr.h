@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * @file gntshr.h
+ * Share memory of this program with another Xen domain.
+ *
+ * Ideas
+ * -----
+ * A *domain* is a virtual machine on Xen, known by its *domid*. A domain that
+ * offers pages *grants* them: for each page Xen gets an entry in the domain's
+ * grant table that says who may map the page, and whether for writing. The
+ * number of that entry is the *grant reference*. The program that offers pages
+ * is the *frontend*, the one that maps them the *backend*, or *peer* here.
+ *
+ * This library is for the frontend. It allocates pages, grants them to one
+ * peer and maps them into this program; all of it lasts until
+ * gntshr_unshare(), gntshr_close() or the end of the process. The frontend
+ * tells the peer the references by other means, most often xenstore, and the
+ * peer maps them, with libxengnttab for example.
+ *
+ * Life of a share
+ * ---------------
+ *	gntshr_open()			a handle
+ *	gntshr_share_pages()		pages, zeroed, and their references
+ *	gntshr_set_unmap_notify()	what the peer gets to see when they go
+ *	... both sides read and write ...
+ *	gntshr_unshare()		the pages go; the peer is notified
+ *	gntshr_close()			whatever is still shared goes
+ *
+ * Nothing here can take a page away from a peer that maps it. Such a page
+ * leaves this program at once, but the kernel keeps it, and counts it against
+ * the driver's limit, until the peer lets go.
+ *
+ * Notification
+ * ------------
+ * Each page can carry one: when nobody in this domain uses the page any more
+ * the kernel clears a byte of it, signals an event channel, or both, in this
+ * order. It does so on gntshr_unshare() and gntshr_close(), and just as well
+ * when the process is killed, crashes or calls exec.
+ *
+ * Threads
+ * -------
+ * Every call may be made on one handle by many threads at once, gntshr_close()
+ * excepted: it must be the last.
+ *
+ * fork and exec
+ * -------------
+ * exec ends what the process shared: the descriptor is close-on-exec.
+ * A child made by fork has a copy of the mappings and the descriptor. It may
+ * call gntshr_close() and nothing else on the handle; that drops the copies
+ * and leaves the parent's shares alone. All other calls fail with EPERM there.
+ * As long as a child neither closes, execs nor exits, it keeps the pages
+ * alive, and the peer is not notified when the parent dies. A program that
+ * forks such children can keep the pages out of them,
+ *
+ *	madvise(pages, count * 4096, MADV_DONTFORK);
+ *
+ * but the child must then still close its copy of the descriptor, with
+ * close(gntshr_fd(h)) and not with gntshr_close().
+ *
+ * Limits
+ * ------
+ * The driver bounds how many pages may be shared in the whole domain
+ * (/sys/module/xen_gntalloc/parameters/limit), and the grant table has room
+ * for so many references (gnttab_max_frames= on Xen's command line). Pages
+ * have 4096 bytes; kernels with larger ones are refused.
+ *
+ * Example
+ * -------
+ *	uint32_t ref;
+ *	gntshr_handle *h = gntshr_open(NULL, 0);
+ *	char *page = gntshr_share_pages(h, 0, 1, &ref, GNTSHR_WRITABLE);
+ *
+ *	strcpy(page, "hello");		// and tell domain 0 the number ref
+ *	...
+ *	gntshr_unshare(h, page, 1);
+ *	gntshr_close(h);
+ *
+ * From libxengnttab
+ * -----------------
+ * These calls have the names, the order of arguments and the meaning of
+ * xengntshr_*: "sed s/xengntshr_/gntshr_/" ports a program. What differs: a
+ * wrong argument fails with EINVAL, gntshr_unshare() wants the very address and
+ * count of a share, and nothing is printed unless a logger is given.
+ */
+#ifndef GNTSHR_H
+#define GNTSHR_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The caller's logger: see <xentoollog.h>. */
+struct xentoollog_logger;
+
+/** What a program has open of the driver, and what it shares through it. */
+typedef struct gntshr_handle gntshr_handle;
+
+/** The peer may write to the pages, not only read them. */
+#define GNTSHR_WRITABLE 1u
+
+/** Clear, that is zero, one byte. */
+#define GNTSHR_NOTIFY_CLEAR_BYTE 1u
+/** Signal an event channel. */
+#define GNTSHR_NOTIFY_SEND_EVENT 2u
+
+/**
+ * Open the grant allocation device, /dev/xen/gntalloc.
+ *
+ * @param logger	who is told, once and in words, why a call failed; or
+ *			NULL for nobody. It is borrowed: it must outlive the
+ *			handle.
+ * @param open_flags	0; no flag is defined.
+ * @return a handle, which gntshr_close() releases; or NULL with errno:
+ *	- EINVAL: open_flags is not 0
+ *	- ENOENT, ENODEV, ENXIO: there is no such device: this is not a Xen
+ *	  domain, or the module xen-gntalloc is not loaded
+ *	- EACCES, EPERM: this user may not open it
+ *	- EMFILE, ENFILE: too many open files, in the process or the system
+ *	- ENOMEM: out of memory
+ *	- ENOTSUP: pages of this kernel are larger than 4096 bytes
+ *
+ * @since 0.1
+ */
+gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
+			   unsigned int open_flags);
+
+/**
+ * Release a handle, and unshare everything that it still shares.
+ *
+ * In a child made by fork only the child's copies go.
+ *
+ * @param h	a handle, not used any more afterwards; NULL does nothing.
+ * @return 0; or -1 with errno if the kernel refused a part of it (EBADF: the
+ *	descriptor was closed by somebody else). The handle is gone in any case.
+ *
+ * @since 0.1
+ */
+int gntshr_close(gntshr_handle *h);
+
+/**
+ * The descriptor behind a handle, to pass it to poll, fcntl or an ioctl.
+ *
+ * It belongs to the handle: do not close it.
+ *
+ * @param h	a handle
+ * @return the descriptor. Cannot fail.
+ *
+ * @since 0.1
+ */
+int gntshr_fd(gntshr_handle *h);
+
+/**
+ * Allocate pages, share them with another domain and map them here.
+ *
+ * The pages are zeroed, lie next to each other in this program, and can be read
+ * and written here. They stay until gntshr_unshare() or gntshr_close().
+ *
+ * @param h	a handle
+ * @param domid	who may map them: 0 to 0x7FEF
+ * @param count	how many pages, 1 at least
+ * @param refs	out: count grant references, refs[i] for page i. Untouched
+ *		after a failure.
+ * @param flags	GNTSHR_WRITABLE, or 0 for a peer that may only read
+ * @return the address of the first page; or NULL with errno, and nothing is
+ *	shared:
+ *	- EINVAL: a wrong domid, count, refs (NULL) or flags
+ *	- ENOSPC: more than the driver's limit allows, or the grant table is
+ *	  full. The logger tells which.
+ *	- ENOMEM: out of memory, or the process has too many mappings
+ *	- EAGAIN: the process may not lock so much memory (mlockall, and
+ *	  RLIMIT_MEMLOCK)
+ *	- EINTR: the process is being killed
+ *	- EPERM: the handle was inherited through fork
+ *
+ * @since 0.1
+ */
+void *gntshr_share_pages(gntshr_handle *h, uint32_t domid, uint32_t count,
+			 uint32_t *refs, unsigned int flags);
+
+/**
+ * Share one page, with a notification from the start.
+ *
+ * As gntshr_share_pages() with a count of 1 and gntshr_set_unmap_notify().
+ *
+ * @param h		a handle
+ * @param domid		who may map the page: 0 to 0x7FEF
+ * @param ref		out: the grant reference. Untouched after a failure.
+ * @param flags		GNTSHR_WRITABLE, or 0
+ * @param notify_offset	which byte of the page to clear, 0 to 4095; (uint32_t)-1
+ *			for none
+ * @param notify_port	local port of the event channel to signal, open in this
+ *			domain; (uint32_t)-1 for none
+ * @return the address of the page; or NULL with errno, and nothing is shared:
+ *	as gntshr_share_pages(), and
+ *	- EINVAL: a wrong notify_offset or notify_port
+ *
+ * @since 0.1
+ */
+void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
+			       unsigned int flags, uint32_t notify_offset,
+			       uint32_t notify_port);
+
+/**
+ * Set, change or cancel the notification of a page.
+ *
+ * It replaces the one that the page has. Any page of a share can have its own,
+ * at any time.
+ *
+ * @param h	a handle
+ * @param addr	any byte in a page that this handle shares; with
+ *		GNTSHR_NOTIFY_CLEAR_BYTE the one to clear
+ * @param action	GNTSHR_NOTIFY_CLEAR_BYTE, GNTSHR_NOTIFY_SEND_EVENT,
+ *both, or 0 to cancel
+ * @param port	local port of the event channel to signal, open in this
+ *		domain; not looked at without GNTSHR_NOTIFY_SEND_EVENT. The
+ *		kernel holds the channel open as long as the notification lasts.
+ * @return 0; or -1 with errno, and the notification is what it was:
+ *	- EINVAL: a wrong action or port, or an addr that this handle does not
+ *	  share
+ *	- EPERM: the handle was inherited through fork
+ *
+ * @since 0.1
+ */
+int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
+			    uint32_t port);
+
+/**
+ * End a share: unmap its pages here, notify the peer, give the pages back.
+ *
+ * What the peer still maps stays readable and writable for it until it lets go.
+ *
+ * @param h	a handle
+ * @param addr	what gntshr_share_pages() or gntshr_share_page_notify() returned
+ * @param count	as it was there; 1 for the latter
+ * @return 0; or -1 with errno:
+ *	- EINVAL: addr and count are not those of a share of this handle, or it
+ *	  is being unshared by another thread. Nothing happened.
+ *	- EPERM: the handle was inherited through fork. Nothing happened.
+ *	- ENOMEM, or another error of munmap(2): the pages are still mapped; the
+ *	  call can be made again.
+ *
+ * @since 0.1
+ */
+int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

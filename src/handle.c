@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Handles: opening, closing, and what fork does to them. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#define DEVICE "/dev/xen/gntalloc"
+
+/*
+ * All handles of the process, so that fork finds their locks free and their
+ * tables whole. handles_lock comes before the lock of any handle.
+ */
+static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct gntshr_handle *handles;
+static bool fork_handlers;
+
+static void before_fork(void)
+{
+	struct gntshr_handle *h;
+
+	pthread_mutex_lock(&handles_lock);
+	for (h = handles; h; h = h->next)
+		pthread_mutex_lock(&h->lock);
+}
+
+static void after_fork(bool child)
+{
+	struct gntshr_handle *h;
+
+	for (h = handles; h; h = h->next) {
+		h->forked |= child;
+		pthread_mutex_unlock(&h->lock);
+	}
+	pthread_mutex_unlock(&handles_lock);
+}
+
+static void after_fork_in_parent(void)
+{
+	after_fork(false);
+}
+
+static void after_fork_in_child(void)
+{
+	after_fork(true);
+}
+
+static int list_handle(struct gntshr_handle *h)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&handles_lock);
+	if (!fork_handlers)
+		error = pthread_atfork(before_fork, after_fork_in_parent,
+				       after_fork_in_child);
+	if (!error) {
+		fork_handlers = true;
+		h->next = handles;
+		if (handles)
+			handles->prev = h;
+		handles = h;
+	}
+	pthread_mutex_unlock(&handles_lock);
+	errno = error;
+	return error ? -1 : 0;
+}
+
+static void unlist_handle(struct gntshr_handle *h)
+{
+	pthread_mutex_lock(&handles_lock);
+	if (h->next)
+		h->next->prev = h->prev;
+	if (h->prev)
+		h->prev->next = h->next;
+	else
+		handles = h->next;
+	pthread_mutex_unlock(&handles_lock);
+}
+
+gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
+			   unsigned int open_flags)
+{
+	struct gntshr_handle *h;
+	int error;
+
+	if (open_flags) {
+		gntshr_fail(logger, EINVAL, "open flags %#x are not known",
+			    open_flags);
+		return NULL;
+	}
+	if (gntshr_sys_page_size() != GNTSHR_PAGE_SIZE) {
+		gntshr_fail(logger, ENOTSUP,
+			    "pages of %ld bytes are not supported, only of %u",
+			    gntshr_sys_page_size(), GNTSHR_PAGE_SIZE);
+		return NULL;
+	}
+
+	h = calloc(1, sizeof(*h));
+	if (!h) {
+		gntshr_fail(logger, errno, "no memory for a handle");
+		return NULL;
+	}
+	h->logger = logger;
+	pthread_mutex_init(&h->lock, NULL);
+
+	h->fd = gntshr_sys_open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (h->fd < 0) {
+		gntshr_explain_open(logger);
+		goto free_handle;
+	}
+	if (list_handle(h)) {
+		gntshr_fail(logger, errno, "no memory for a handle");
+		goto close_device;
+	}
+	return h;
+
+close_device:
+	error = errno;
+	gntshr_sys_close(h->fd);
+	errno = error;
+free_handle:
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+	return NULL;
+}
+
+int gntshr_close(gntshr_handle *h)
+{
+	int error = 0;
+
+	if (!h)
+		return 0;
+
+	unlist_handle(h);
+	if (gntshr_drop_shares(h))
+		error = errno;
+	if (gntshr_sys_close(h->fd) && !error)
+		error = errno;
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+int gntshr_fd(gntshr_handle *h)
+{
+	return h->fd;
+}

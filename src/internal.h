@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the library know of each other. */
+#ifndef GNTSHR_INTERNAL_H
+#define GNTSHR_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* All else is hidden by -fvisibility=hidden. */
+#pragma GCC visibility push(default)
+#include "gntshr.h"
+#pragma GCC visibility pop
+
+#define GNTSHR_PAGE_SIZE 4096u
+/* The last domid that is a domain: those from 0x7FF0 on have other meanings. */
+#define GNTSHR_DOMID_LAST 0x7FEFu
+
+/*
+ * One share. It is made whole before it enters the table of its handle, and
+ * from then on guarded by the lock of the handle.
+ *
+ * @index	what the driver knows it by: the offset for mmap
+ * @ending	a thread is in gntshr_unshare() with it
+ * @unlisted	the driver was told to end it, only the mapping is left
+ */
+struct gntshr_share {
+	char *addr;
+	uint32_t count;
+	uint64_t index;
+	bool ending;
+	bool unlisted;
+};
+
+/*
+ * @lock	guards @shares and its members
+ * @shares	the live shares by address, a tree of tsearch(3)
+ * @forked	this is a child's copy of the handle; set by fork, then constant
+ * @next, @prev	the list of all handles, guarded by its own lock (handle.c)
+ */
+struct gntshr_handle {
+	int fd;
+	struct xentoollog_logger *logger;
+	pthread_mutex_t lock;
+	void *shares;
+	bool forked;
+	struct gntshr_handle *next, *prev;
+};
+
+static inline size_t gntshr_share_size(const struct gntshr_share *share)
+{
+	return (size_t)share->count * GNTSHR_PAGE_SIZE;
+}
+
+/* table.c: which addresses belong to which share; with the lock held */
+int gntshr_table_add(struct gntshr_handle *h, struct gntshr_share *share);
+void gntshr_table_remove(struct gntshr_handle *h, struct gntshr_share *share);
+struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
+				       const void *addr);
+struct gntshr_share *gntshr_table_any(struct gntshr_handle *h);
+
+/* share.c */
+int gntshr_drop_shares(struct gntshr_handle *h);
+
+/* reason.c: errors in words */
+int gntshr_fail(struct xentoollog_logger *logger, int error, const char *format,
+		...) __attribute__((format(printf, 3, 4)));
+void gntshr_explain_open(struct xentoollog_logger *logger);
+void gntshr_explain_alloc(struct gntshr_handle *h, uint32_t count);
+
+/*
+ * sys.c: all that leaves the process. They return as the system calls do;
+ * unit tests put others in their place.
+ */
+int gntshr_sys_open(const char *path, int flags);
+int gntshr_sys_close(int fd);
+int gntshr_sys_ioctl(int fd, unsigned long request, void *arg);
+void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset);
+int gntshr_sys_munmap(void *addr, size_t size);
+long gntshr_sys_page_size(void);
+int gntshr_sys_parameter(const char *name, unsigned long *value);
+int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max);
+
+#endif

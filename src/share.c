@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Shares: making them, arming their notification, ending them. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <xen/gntalloc.h>
+
+#include "internal.h"
+
+#define NOTIFY_ALL (GNTSHR_NOTIFY_CLEAR_BYTE | GNTSHR_NOTIFY_SEND_EVENT)
+#define NONE ((uint32_t)-1)
+
+/* What the driver gets to do with a page that goes. */
+struct notification {
+	uint32_t offset;
+	unsigned int action;
+	uint32_t port;
+};
+
+static int set_notify(struct gntshr_handle *h, uint64_t index,
+		      unsigned int action, uint32_t port)
+{
+	struct ioctl_gntalloc_unmap_notify op = {
+		.index = index,
+		.action = action,
+		.event_channel_port = port,
+	};
+
+	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
+}
+
+static int dealloc(struct gntshr_handle *h, const struct gntshr_share *share)
+{
+	struct ioctl_gntalloc_dealloc_gref op = {
+		.index = share->index,
+		.count = share->count,
+	};
+
+	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
+}
+
+/* In a child of the process that opened the handle nothing may be done. */
+static int check_owner(struct gntshr_handle *h)
+{
+	if (!h->forked)
+		return 0;
+	return gntshr_fail(
+		h->logger, EPERM,
+		"this handle came through fork and can only be closed");
+}
+
+static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
+		       const uint32_t *refs, unsigned int flags)
+{
+	if (check_owner(h))
+		return -1;
+	if (domid > GNTSHR_DOMID_LAST)
+		return gntshr_fail(h->logger, EINVAL,
+				   "%u is not a domid: those are 0 to %u",
+				   domid, GNTSHR_DOMID_LAST);
+	if (!count || (uint64_t)count * GNTSHR_PAGE_SIZE > PTRDIFF_MAX)
+		return gntshr_fail(h->logger, EINVAL,
+				   "cannot share %u pages in a call", count);
+	if (!refs)
+		return gntshr_fail(h->logger, EINVAL,
+				   "there is no place for the references");
+	if (flags & ~GNTSHR_WRITABLE)
+		return gntshr_fail(h->logger, EINVAL, "flags %#x are not known",
+				   flags);
+	return 0;
+}
+
+/* Take back what make_share() did; errno stays. */
+static void unmake_share(struct gntshr_handle *h, struct gntshr_share *share,
+			 const struct notification *armed)
+{
+	int error = errno;
+
+	/* The peer has not heard of the page, so it gets no notification. */
+	if (armed)
+		set_notify(h, share->index + armed->offset, 0, 0);
+	if (share->addr != MAP_FAILED)
+		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
+	dealloc(h, share);
+	free(share);
+	errno = error;
+}
+
+/*
+ * Have pages allocated, mapped and entered into the table. The reference
+ * numbers stay in @op until all is done.
+ */
+static struct gntshr_share *make_share(struct gntshr_handle *h,
+				       struct ioctl_gntalloc_alloc_gref *op,
+				       const struct notification *notify)
+{
+	const struct notification *armed = NULL;
+	struct gntshr_share *share;
+	int failed;
+
+	share = calloc(1, sizeof(*share));
+	if (!share)
+		return NULL;
+	if (gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_ALLOC_GREF, op)) {
+		free(share);
+		return NULL;
+	}
+
+	share->count = op->count;
+	share->index = op->index;
+	share->addr =
+		gntshr_sys_mmap(h->fd, gntshr_share_size(share), share->index);
+	if (share->addr == MAP_FAILED)
+		goto undo;
+
+	if (notify->action) {
+		if (set_notify(h, share->index + notify->offset, notify->action,
+			       notify->port))
+			goto undo;
+		armed = notify;
+	}
+
+	pthread_mutex_lock(&h->lock);
+	failed = gntshr_table_add(h, share);
+	pthread_mutex_unlock(&h->lock);
+	if (!failed)
+		return share;
+undo:
+	unmake_share(h, share, armed);
+	return NULL;
+}
+
+static void *share_pages(struct gntshr_handle *h, uint32_t domid,
+			 uint32_t count, uint32_t *refs, unsigned int flags,
+			 const struct notification *notify)
+{
+	struct ioctl_gntalloc_alloc_gref *op;
+	struct gntshr_share *share = NULL;
+
+	/* The driver wants the whole struct, also where less would do. */
+	op = malloc(sizeof(*op) + (count - 1) * sizeof(op->gref_ids[0]));
+	if (op) {
+		op->domid = (uint16_t)domid;
+		op->flags =
+			flags & GNTSHR_WRITABLE ? GNTALLOC_FLAG_WRITABLE : 0;
+		op->count = count;
+		share = make_share(h, op, notify);
+	}
+	if (share)
+		memcpy(refs, op->gref_ids, count * sizeof(*refs));
+	else
+		gntshr_explain_alloc(h, count);
+
+	free(op);
+	return share ? share->addr : NULL;
+}
+
+void *gntshr_share_pages(gntshr_handle *h, uint32_t domid, uint32_t count,
+			 uint32_t *refs, unsigned int flags)
+{
+	static const struct notification none;
+
+	if (check_share(h, domid, count, refs, flags))
+		return NULL;
+	return share_pages(h, domid, count, refs, flags, &none);
+}
+
+void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
+			       unsigned int flags, uint32_t notify_offset,
+			       uint32_t notify_port)
+{
+	struct notification notify = {0};
+
+	if (check_share(h, domid, 1, ref, flags))
+		return NULL;
+	if (notify_offset != NONE) {
+		if (notify_offset >= GNTSHR_PAGE_SIZE) {
+			gntshr_fail(h->logger, EINVAL,
+				    "byte %u is not in a page", notify_offset);
+			return NULL;
+		}
+		notify.action |= GNTSHR_NOTIFY_CLEAR_BYTE;
+		notify.offset = notify_offset;
+	}
+	if (notify_port != NONE) {
+		notify.action |= GNTSHR_NOTIFY_SEND_EVENT;
+		notify.port = notify_port;
+	}
+	return share_pages(h, domid, 1, ref, flags, &notify);
+}
+
+int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
+			    uint32_t port)
+{
+	struct gntshr_share *share;
+	uint64_t index = 0;
+
+	if (check_owner(h))
+		return -1;
+	if (action & ~NOTIFY_ALL)
+		return gntshr_fail(h->logger, EINVAL,
+				   "notification %#x is not known", action);
+
+	pthread_mutex_lock(&h->lock);
+	share = gntshr_table_find(h, addr);
+	if (share && share->ending)
+		share = NULL;
+	if (share)
+		index = share->index + (uint64_t)((char *)addr - share->addr);
+	pthread_mutex_unlock(&h->lock);
+	if (!share)
+		return gntshr_fail(h->logger, EINVAL,
+				   "%p is not in a page that is shared", addr);
+
+	if (!set_notify(h, index, action, port))
+		return 0;
+	/* Ended by another thread just now: no different from a moment ago. */
+	if (errno == ENOENT)
+		errno = EINVAL;
+	return gntshr_fail(h->logger, errno,
+			   "cannot notify through event channel %u", port);
+}
+
+/* Take the share that is just this for ending, from all other threads. */
+static struct gntshr_share *claim(struct gntshr_handle *h, const void *addr,
+				  uint32_t count)
+{
+	struct gntshr_share *share;
+
+	pthread_mutex_lock(&h->lock);
+	share = gntshr_table_find(h, addr);
+	if (share &&
+	    (share->ending || share->addr != addr || share->count != count))
+		share = NULL;
+	if (share)
+		share->ending = true;
+	pthread_mutex_unlock(&h->lock);
+	return share;
+}
+
+/*
+ * End @share, which is then gone, or say why not. The mapping goes with the
+ * lock held: as soon as it is gone another thread may get its address for a
+ * new share, which must not find the old one in the table.
+ */
+static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
+{
+	if (!share->unlisted && !h->forked && dealloc(h, share))
+		return -1;
+	share->unlisted = true;
+
+	pthread_mutex_lock(&h->lock);
+	if (gntshr_sys_munmap(share->addr, gntshr_share_size(share))) {
+		pthread_mutex_unlock(&h->lock);
+		return -1;
+	}
+	gntshr_table_remove(h, share);
+	pthread_mutex_unlock(&h->lock);
+	free(share);
+	return 0;
+}
+
+int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
+{
+	struct gntshr_share *share;
+
+	if (check_owner(h))
+		return -1;
+	share = claim(h, addr, count);
+	if (!share)
+		return gntshr_fail(h->logger, EINVAL,
+				   "%u pages at %p are not a share", count,
+				   addr);
+	if (!end_share(h, share))
+		return 0;
+
+	gntshr_fail(h->logger, errno, "cannot unshare %u pages at %p", count,
+		    addr);
+	pthread_mutex_lock(&h->lock);
+	share->ending = false;
+	pthread_mutex_unlock(&h->lock);
+	return -1;
+}
+
+/* End all shares for gntshr_close(); returns the first error, at the end. */
+int gntshr_drop_shares(struct gntshr_handle *h)
+{
+	struct gntshr_share *share;
+	int error = 0;
+
+	while ((share = gntshr_table_any(h))) {
+		if (!end_share(h, share))
+			continue;
+		if (!error)
+			error = errno;
+		gntshr_table_remove(h, share);
+		free(share);
+	}
+	errno = error;
+	return error ? -1 : 0;
+}

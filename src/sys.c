@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Every system call and hypercall of the library. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xen/xen.h>
+#include <xen/grant_table.h>
+#include <xencall.h>
+#include <xentoollog.h>
+
+#include "internal.h"
+
+#define PARAMETERS "/sys/module/xen_gntalloc/parameters/"
+
+int gntshr_sys_open(const char *path, int flags)
+{
+	return open(path, flags);
+}
+
+int gntshr_sys_close(int fd)
+{
+	return close(fd);
+}
+
+int gntshr_sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg);
+}
+
+void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    (off_t)offset);
+}
+
+int gntshr_sys_munmap(void *addr, size_t size)
+{
+	return munmap(addr, size);
+}
+
+long gntshr_sys_page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+/* A parameter of the module, as it is now. */
+int gntshr_sys_parameter(const char *name, unsigned long *value)
+{
+	char path[sizeof(PARAMETERS) + 32];
+	FILE *file;
+	int got;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	got = fscanf(file, "%lu", value);
+	fclose(file);
+	if (got != 1) {
+		errno = EIO;
+		return -1;
+	}
+	return 0;
+}
+
+/* libxencall prints to stderr when it has no logger. */
+static void mute(struct xentoollog_logger *logger, xentoollog_level level,
+		 int errnoval, const char *context, const char *format,
+		 va_list args)
+{
+	(void)logger, (void)level, (void)errnoval;
+	(void)context, (void)format, (void)args;
+}
+
+/* The size of this domain's grant table, in frames of 4096 bytes. */
+int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max)
+{
+	struct xentoollog_logger logger = {.vmessage = mute};
+	struct gnttab_query_size *query;
+	xencall_handle *xencall;
+	int rc = -1, error;
+
+	xencall = xencall_open(&logger, 0);
+	if (!xencall)
+		return -1;
+
+	query = xencall_alloc_buffer(xencall, sizeof(*query));
+	if (query) {
+		*query = (struct gnttab_query_size){.dom = DOMID_SELF};
+		rc = xencall3(xencall, __HYPERVISOR_grant_table_op,
+			      GNTTABOP_query_size, (uintptr_t)query, 1);
+		if (!rc && query->status != GNTST_okay) {
+			errno = EIO;
+			rc = -1;
+		}
+		*used = query->nr_frames;
+		*max = query->max_nr_frames;
+	}
+	error = errno;
+	if (query)
+		xencall_free_buffer(xencall, query);
+	xencall_close(xencall);
+	errno = error;
+	return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What the logger gets to hear: one message a failure, with the way out. */
+
+#include <string.h>
+
+#include "fake.h"
+
+static void assert_said(const char *words, int error)
+{
+	assert_int_equal(errno, error);
+	assert_int_equal(fake_messages, 1);
+	if (!strstr(fake_message, words))
+		fail_msg("\"%s\" is not in \"%s\"", words, fake_message);
+	fake_messages = 0;
+}
+
+static void open_says_why(void **state)
+{
+	static const struct {
+		int error;
+		const char *words;
+	} cases[] = {
+		{ENOENT, "modprobe xen-gntalloc"},
+		{ENODEV, "modprobe xen-gntalloc"},
+		{EACCES, "owner, group and mode"},
+		{EMFILE, "cannot be opened"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		fake.fail_at = fake.steps + 2;
+		fake.fail_errno = cases[i].error;
+		assert_null(gntshr_open(fake_logger(), 0));
+		assert_said(cases[i].words, cases[i].error);
+	}
+	assert_null(gntshr_open(fake_logger(), 8));
+	assert_said("0x8", EINVAL);
+}
+
+static void no_space_says_which(void **state)
+{
+	gntshr_handle *h = gntshr_open(fake_logger(), 0);
+	uint32_t refs[10];
+
+	(void)state;
+#define share_fails() \
+	do { \
+		fake.fail_at = fake.steps + 3; \
+		fake.fail_errno = ENOSPC; \
+		assert_null(gntshr_share_pages(h, 0, 10, refs, 0)); \
+	} while (0)
+
+	fake.limit = 9;
+	fake.tells_used = true;
+	share_fails();
+	assert_said("driver's limit is 9 pages and 0 are in use", ENOSPC);
+
+	fake.limit = 1000;
+	share_fails();
+	assert_said("lets no program make hypercalls", ENOSPC);
+
+	fake.hypercalls = true;
+	fake.frames = fake.max_frames = 64;
+	share_fails();
+	assert_said("64 of at most 64 frames", ENOSPC);
+
+	/* The stock driver: both are possible. */
+	fake.tells_used = false;
+	share_fails();
+	assert_said("limit of 1000 pages", ENOSPC);
+	fake.limit = 0;
+	share_fails();
+	assert_said("cannot be read here", ENOSPC);
+	gntshr_close(h);
+}
+
+static void each_error_is_told_once(void **state)
+{
+	gntshr_handle *h = gntshr_open(fake_logger(), 0);
+	uint32_t refs[2];
+	char *pages;
+
+	(void)state;
+	assert_null(gntshr_share_pages(h, 0x7FF0, 1, refs, 0));
+	assert_said("not a domid", EINVAL);
+	assert_null(gntshr_share_pages(h, 0, 0, refs, 0));
+	assert_said("0 pages", EINVAL);
+	assert_null(gntshr_share_pages(h, 0, 1, refs, 2));
+	assert_said("flags 0x2", EINVAL);
+	assert_null(gntshr_share_page_notify(h, 0, refs, 0, 4096, -1));
+	assert_said("byte 4096", EINVAL);
+	fake.fail_at = fake.steps + 4;
+	assert_null(gntshr_share_pages(h, 0, 2, refs, 0));
+	assert_said("cannot share 2 pages", EXFULL);
+
+	pages = gntshr_share_pages(h, 0, 2, refs, 0);
+	assert_non_null(pages);
+	assert_int_equal(gntshr_unshare(h, pages, 1), -1);
+	assert_said("not a share", EINVAL);
+	assert_int_equal(gntshr_set_unmap_notify(h, pages, 9, 0), -1);
+	assert_said("0x9", EINVAL);
+	assert_int_equal(gntshr_set_unmap_notify(h, refs, 1, 0), -1);
+	assert_said("not in a page", EINVAL);
+	assert_int_equal(gntshr_set_unmap_notify(h, pages, 2, FAKE_PORT + 1),
+			 -1);
+	assert_said("event channel 6", EINVAL);
+	fake.fail_at = fake.steps + 1;
+	assert_int_equal(gntshr_unshare(h, pages, 2), -1);
+	assert_said("cannot unshare 2 pages", EXFULL);
+	gntshr_close(h);
+	assert_int_equal(fake_messages, 0);
+}
+
+int main(void)
+{
+#define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
+	const struct CMUnitTest tests[] = {
+		test(open_says_why),
+		test(no_space_says_which),
+		test(each_error_is_told_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
