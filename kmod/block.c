@@ -167,7 +167,7 @@ struct gntalloc_block *block_next(struct gntalloc_block *block)
 struct gntalloc_pos file_find(struct gntalloc_file *file, u64 index)
 {
 	struct rb_node *node = file->blocks.rb_node;
-	struct gntalloc_pos pos = {NULL, 0};
+	struct gntalloc_pos pos = { NULL, 0 };
 	struct gntalloc_block *block;
 
 	lockdep_assert_held(&file->lock);

@@ -173,7 +173,7 @@ void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
 			       unsigned int flags, uint32_t notify_offset,
 			       uint32_t notify_port)
 {
-	struct notification notify = {0};
+	struct notification notify = { 0 };
 
 	if (check_share(h, domid, 1, ref, flags))
 		return NULL;

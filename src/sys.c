@@ -82,7 +82,7 @@ static void mute(struct xentoollog_logger *logger, xentoollog_level level,
 /* The size of this domain's grant table, in frames of 4096 bytes. */
 int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max)
 {
-	struct xentoollog_logger logger = {.vmessage = mute};
+	struct xentoollog_logger logger = { .vmessage = mute };
 	struct gnttab_query_size *query;
 	xencall_handle *xencall;
 	int rc = -1, error;
@@ -93,7 +93,7 @@ int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max)
 
 	query = xencall_alloc_buffer(xencall, sizeof(*query));
 	if (query) {
-		*query = (struct gnttab_query_size){.dom = DOMID_SELF};
+		*query = (struct gnttab_query_size){ .dom = DOMID_SELF };
 		rc = xencall3(xencall, __HYPERVISOR_grant_table_op,
 			      GNTTABOP_query_size, (uintptr_t)query, 1);
 		if (!rc && query->status != GNTST_okay) {

@@ -33,7 +33,7 @@ struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
 				       const void *addr)
 {
 	uintptr_t page = (uintptr_t)addr & ~(uintptr_t)(GNTSHR_PAGE_SIZE - 1);
-	struct gntshr_share key = {.addr = (char *)page, .count = 1};
+	struct gntshr_share key = { .addr = (char *)page, .count = 1 };
 	struct gntshr_share **found = tfind(&key, &h->shares, compare);
 
 	return found ? *found : NULL;

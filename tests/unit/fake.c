@@ -284,7 +284,7 @@ static void keep(struct xentoollog_logger *logger, xentoollog_level level,
 
 struct xentoollog_logger *fake_logger(void)
 {
-	static struct xentoollog_logger logger = {.vmessage = keep};
+	static struct xentoollog_logger logger = { .vmessage = keep };
 
 	return &logger;
 }
@@ -301,8 +301,8 @@ int fake_setup(void **state)
 	memset(memory, 0, (size_t)next_page * GNTSHR_PAGE_SIZE);
 	memset(pages, 0, sizeof(pages));
 	next_page = 0;
-	fake = (struct fake){.page_size = GNTSHR_PAGE_SIZE,
-			     .fail_errno = EXFULL};
+	fake = (struct fake){ .page_size = GNTSHR_PAGE_SIZE,
+			      .fail_errno = EXFULL };
 	fake_message[0] = 0;
 	fake_messages = 0;
 	return 0;

@@ -39,7 +39,7 @@ static void open_fails(void **state)
 static void share_fails(void **state)
 {
 	gntshr_handle *h = gntshr_open(NULL, 0);
-	uint32_t refs[3] = {70, 71, 72};
+	uint32_t refs[3] = { 70, 71, 72 };
 	char *pages;
 	unsigned int n;
 

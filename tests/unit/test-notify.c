@@ -30,9 +30,9 @@ static void fires_as_shared(void **state)
 		uint32_t offset, port;
 		unsigned int cleared, events;
 	} cases[] = {
-		{-1u, -1u, 0, 0},      {0, -1u, 1, 0},
-		{4095, -1u, 1, 0},     {-1u, FAKE_PORT, 0, 1},
-		{17, FAKE_PORT, 1, 1},
+		{ -1u, -1u, 0, 0 },	 { 0, -1u, 1, 0 },
+		{ 4095, -1u, 1, 0 },	 { -1u, FAKE_PORT, 0, 1 },
+		{ 17, FAKE_PORT, 1, 1 },
 	};
 	uint32_t ref;
 

@@ -20,10 +20,10 @@ static void open_says_why(void **state)
 		int error;
 		const char *words;
 	} cases[] = {
-		{ENOENT, "modprobe xen-gntalloc"},
-		{ENODEV, "modprobe xen-gntalloc"},
-		{EACCES, "owner, group and mode"},
-		{EMFILE, "cannot be opened"},
+		{ ENOENT, "modprobe xen-gntalloc" },
+		{ ENODEV, "modprobe xen-gntalloc" },
+		{ EACCES, "owner, group and mode" },
+		{ EMFILE, "cannot be opened" },
 	};
 
 	(void)state;

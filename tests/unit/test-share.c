@@ -36,7 +36,7 @@ static void refuses_to_open(void **state)
 
 static void shares_zeroed_pages(void **state)
 {
-	static const uint32_t counts[] = {1, 2, 64, 512};
+	static const uint32_t counts[] = { 1, 2, 64, 512 };
 	gntshr_handle *h = open_handle();
 	uint32_t refs[512];
 
@@ -67,8 +67,9 @@ static void refuses_to_share(void **state)
 		uint32_t domid, count;
 		unsigned int flags;
 	} wrong[] = {
-		{0, 0, 1}, {0x7FF0, 1, 1},     {0x8000, 1, 1}, {0x10000, 1, 1},
-		{0, 1, 2}, {0, 1, 0x80000001}, {-1u, 1, 1},
+		{ 0, 0, 1 },	   { 0x7FF0, 1, 1 }, { 0x8000, 1, 1 },
+		{ 0x10000, 1, 1 }, { 0, 1, 2 },	     { 0, 1, 0x80000001 },
+		{ -1u, 1, 1 },
 	};
 	gntshr_handle *h = open_handle();
 	unsigned int steps = fake.steps;
@@ -107,11 +108,11 @@ static void refuses_to_unshare(void **state)
 		void *addr;
 		uint32_t count;
 	} wrong[] = {
-		{NULL, 1},	{pages, 0},
-		{pages, 3},	{pages, 5},
-		{pages, -1u},	{pages + 4096, 3},
-		{pages + 1, 4}, {pages - 4096, 1},
-		{refs, 1},	{pages + 4 * 4096, 1},
+		{ NULL, 1 },	  { pages, 0 },
+		{ pages, 3 },	  { pages, 5 },
+		{ pages, -1u },	  { pages + 4096, 3 },
+		{ pages + 1, 4 }, { pages - 4096, 1 },
+		{ refs, 1 },	  { pages + 4 * 4096, 1 },
 	};
 
 	(void)state;
