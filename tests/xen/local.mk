@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Programs that run in Xen domains: scripts/check starts them, not make check.
+
+check_PROGRAMS += tests/xen/peer tests/xen/test-calls \
+	tests/xen/test-calls-xengnttab tests/xen/test-module
+EXTRA_DIST += tests/xen/run tests/xen/fetch tests/xen/image \
+	tests/xen/init-common tests/xen/init-dom0 tests/xen/init-guest \
+	tests/xen/verdict
+
+xen_cppflags = $(AM_CPPFLAGS) $(PEER_CFLAGS) $(CMOCKA_CFLAGS)
+xen_remote = tests/xen/remote.c tests/xen/remote.h
+
+tests_xen_peer_SOURCES = tests/xen/peer.c tests/xen/remote.h
+tests_xen_peer_CPPFLAGS = $(xen_cppflags)
+tests_xen_peer_LDADD = $(PEER_LIBS)
+
+tests_xen_test_calls_SOURCES = tests/xen/test-calls.c tests/xen/api.h \
+	$(xen_remote)
+tests_xen_test_calls_CPPFLAGS = $(xen_cppflags)
+tests_xen_test_calls_LDADD = src/libgntshr.la $(PEER_LIBS) $(CMOCKA_LIBS)
+
+# libxengnttab in place of ours; tests_xen_test_calls_SOURCES compiled again.
+tests_xen_test_calls_xengnttab_SOURCES = $(tests_xen_test_calls_SOURCES)
+tests_xen_test_calls_xengnttab_CPPFLAGS = $(xen_cppflags) -DWITH_XENGNTTAB
+tests_xen_test_calls_xengnttab_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
+
+tests_xen_test_module_SOURCES = tests/xen/test-module.c $(xen_remote)
+tests_xen_test_module_CPPFLAGS = $(xen_cppflags)
+tests_xen_test_module_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)

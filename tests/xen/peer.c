@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The other side of the tests: runs in dom0, takes orders of one domain through
+ * xenstore and maps, reads and writes what that domain shares.
+ *
+ *	peer DOMID
+ *
+ * An order is "SEQ WORD ARGUMENTS" in data/peer/request of the domain, the
+ * answer "SEQ ERRNO NUMBER" in data/peer/reply.
+ */
+
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xenstore.h>
+#include <xentoollog.h>
+
+#include "remote.h"
+
+#define SLOTS 64
+#define MAX_REFS 1024
+
+static struct {
+	unsigned char *addr;
+	uint32_t count;
+} slots[SLOTS];
+
+static xengnttab_handle *gnttab;
+static xenevtchn_handle *evtchn;
+static xenevtchn_port_or_error_t port = -1;
+static uint32_t domid;
+
+/* "5,9-12,20-18" */
+static uint32_t parse_refs(const char *text, uint32_t *refs)
+{
+	uint32_t count = 0, from, to;
+	int used;
+
+	while (*text) {
+		if (sscanf(text, "%u%n", &from, &used) != 1)
+			return 0;
+		text += used;
+		to = from;
+		if (*text == '-' && sscanf(++text, "%u%n", &to, &used) == 1)
+			text += used;
+		while (count < MAX_REFS) {
+			refs[count++] = from;
+			if (from == to)
+				break;
+			from += from < to ? 1 : -1;
+		}
+		if (*text == ',')
+			text++;
+	}
+	return count;
+}
+
+static long do_map(const char *mode, const char *text)
+{
+	static uint32_t refs[MAX_REFS];
+	uint32_t count = parse_refs(text, refs);
+	int prot = PROT_READ | (strcmp(mode, "rw") ? 0 : PROT_WRITE);
+	long i;
+
+	for (i = 0; i < SLOTS && slots[i].addr; i++)
+		;
+	if (!count || i == SLOTS) {
+		errno = EINVAL;
+		return -1;
+	}
+	slots[i].addr = xengnttab_map_domain_grant_refs(gnttab, count, domid,
+							refs, prot);
+	if (!slots[i].addr) {
+		if (!errno)
+			errno = EIO;
+		return -1;
+	}
+	slots[i].count = count;
+	return i;
+}
+
+static long do_unmap(unsigned int i)
+{
+	int rc = xengnttab_unmap(gnttab, slots[i].addr, slots[i].count);
+
+	slots[i].addr = NULL;
+	return rc;
+}
+
+static long do_bind(uint32_t remote)
+{
+	if (port >= 0)
+		xenevtchn_unbind(evtchn, port);
+	port = xenevtchn_bind_interdomain(evtchn, domid, remote);
+	/* A new channel is signalled once for a start. */
+	while (port >= 0 &&
+	       poll(&(struct pollfd){ xenevtchn_fd(evtchn), POLLIN, 0 }, 1,
+		    100) > 0)
+		xenevtchn_unmask(evtchn, xenevtchn_pending(evtchn));
+	return port < 0 ? -1 : 0;
+}
+
+/* The events that come in @ms; having one, it waits only a little for others.
+ */
+static long do_events(int ms)
+{
+	struct pollfd fd = { xenevtchn_fd(evtchn), POLLIN, 0 };
+	long events = 0;
+
+	while (poll(&fd, 1, events ? 200 : ms) > 0) {
+		xenevtchn_port_or_error_t got = xenevtchn_pending(evtchn);
+
+		events += got == port;
+		xenevtchn_unmask(evtchn, got);
+	}
+	return events;
+}
+
+static long differing(unsigned int i, uint32_t seed, bool zero)
+{
+	long wrong = 0;
+
+	for (size_t n = 0; n < (size_t)slots[i].count * 4096; n++)
+		wrong += slots[i].addr[n] != (zero ? 0 : pattern(seed, n));
+	return wrong;
+}
+
+static long obey(const char *order)
+{
+	static char text[4096];
+	unsigned int i = SLOTS, n = 0, value = 0;
+	char word[16], mode[4];
+
+	if (sscanf(order, "%15s", word) != 1)
+		goto wrong;
+	if (sscanf(order, "map %3s %4095s", mode, text) == 2)
+		return do_map(mode, text);
+	if (sscanf(order, "bind %u", &n) == 1)
+		return do_bind(n);
+	if (sscanf(order, "events %u", &n) == 1)
+		return do_events((int)n);
+
+	/* All others are about what is mapped. */
+	if (sscanf(order, "%*s %u %u %u", &i, &n, &value) < 1 || i >= SLOTS ||
+	    !slots[i].addr)
+		goto wrong;
+	if (!strcmp(word, "unmap"))
+		return do_unmap(i);
+	if (!strcmp(word, "fill")) {
+		fill_pattern(slots[i].addr, slots[i].count, n);
+		return 0;
+	}
+	if (!strcmp(word, "check"))
+		return differing(i, n, false);
+	if (!strcmp(word, "zero"))
+		return differing(i, 0, true);
+	if (!strcmp(word, "byte") && n < slots[i].count * 4096)
+		return slots[i].addr[n];
+wrong:
+	errno = EINVAL;
+	return -1;
+}
+
+static void mute(struct xentoollog_logger *logger, xentoollog_level level,
+		 int errnoval, const char *context, const char *format,
+		 va_list args)
+{
+	(void)logger, (void)level, (void)errnoval;
+	(void)context, (void)format, (void)args;
+}
+
+int main(int argc, char **argv)
+{
+	static xentoollog_logger logger = { .vmessage = mute };
+	char request[64], reply[64], answer[64];
+	unsigned int last = 0;
+	struct xs_handle *xs = xs_open(0);
+
+	if (argc != 2)
+		errx(2, "usage: peer DOMID");
+	domid = (uint32_t)strtoul(argv[1], NULL, 10);
+	gnttab = xengnttab_open(&logger, 0);
+	evtchn = xenevtchn_open(&logger, 0);
+	if (!xs || !gnttab || !evtchn)
+		err(1, "cannot open xenstore, gntdev and evtchn");
+
+	snprintf(request, sizeof(request), REQUEST_PATH, domid);
+	snprintf(reply, sizeof(reply), REPLY_PATH, domid);
+	if (!xs_watch(xs, request, "request"))
+		err(1, "cannot watch %s", request);
+
+	for (;;) {
+		unsigned int n, seq;
+		int offset;
+		char *order;
+		long result;
+
+		free(xs_read_watch(xs, &n));
+		order = xs_read(xs, XBT_NULL, request, &n);
+		if (!order || sscanf(order, "%u %n", &seq, &offset) != 1 ||
+		    seq == last) {
+			free(order);
+			continue;
+		}
+		if (!strcmp(order + offset, "quit"))
+			return 0;
+		last = seq;
+		errno = 0;
+		result = obey(order + offset);
+		n = (unsigned int)snprintf(answer, sizeof(answer), "%u %d %ld",
+					   seq, result < 0 ? errno : 0, result);
+		if (!xs_write(xs, XBT_NULL, reply, answer, n))
+			err(1, "cannot write %s", reply);
+		free(order);
+	}
+}

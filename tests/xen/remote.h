@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a test talks to its peer in dom0 (peer.c), and what both agree on. */
+#ifndef REMOTE_H
+#define REMOTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define REQUEST_PATH "/local/domain/%u/data/peer/request"
+#define REPLY_PATH "/local/domain/%u/data/peer/reply"
+
+/* Byte @n of pages that were filled with @seed; pages differ. */
+static inline unsigned char pattern(uint32_t seed, size_t n)
+{
+	return (unsigned char)(seed * 31 + n + (n >> 12) * 7 + 1);
+}
+
+static inline void fill_pattern(unsigned char *to, uint32_t count,
+				uint32_t seed)
+{
+	for (size_t n = 0; n < (size_t)count * 4096; n++)
+		to[n] = pattern(seed, n);
+}
+
+/* The domid of the peer. */
+uint32_t remote_domid(void);
+/* Give an order: the answer, or -1 with the peer's errno. */
+long remote(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Have the peer map pages: a slot, or -1 with errno. mode is "ro" or "rw". */
+long remote_map(const char *mode, const uint32_t *refs, uint32_t count);
+
+#endif
