@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What scripts/demo and scripts/check share: sourced by both.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+jobs=$(nproc 2>/dev/null || echo 1)
+
+# Everything that is built lies below this; nothing else in the tree is touched.
+build=$top/build
+
+step() {
+	printf '\n== %s\n' "$*"
+}
+
+fail() {
+	printf '\n%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# Run a command, its output in a log that is shown only when it fails.
+quietly() { # LOG COMMAND...
+	local log=$1
+
+	shift
+	mkdir -p "${log%/*}"
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		tail -n 60 "$log" >&2
+		fail "'$*' failed; its whole output is in $log"
+	fi
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		fail "packages are missing and this user is not root and has no" \
+			"sudo. As root: apt-get install --no-install-recommends ${missing[*]}"
+	fi
+}
+
+# Install those of the packages that are not there.
+install_packages() { # PACKAGE...
+	local package
+	missing=()
+
+	step "Packages"
+	for package; do
+		dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null |
+			grep -qx installed || missing+=("$package")
+	done
+	if [ ${#missing[@]} = 0 ]; then
+		echo "all ${#} that are needed are installed"
+		return
+	fi
+	command -v apt-get >/dev/null ||
+		fail "this is not Debian: install what these packages hold: ${missing[*]}"
+	echo "installing ${missing[*]}"
+	quietly "$build/log/apt-update" as_root apt-get update
+	quietly "$build/log/apt-install" as_root \
+		env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# What building and the Xen harness take.
+# shellcheck disable=SC2034
+packages=(
+	autoconf automake libtool make gcc g++ libc6-dev pkg-config
+	libxen-dev libcmocka-dev
+	qemu-system-x86 busybox-static cpio binutils xz-utils libelf1
+)
+
+# Configure and build in a directory of its own: NAME [CONFIGURE ARGUMENT...]
+build_in() {
+	local dir=$build/$1
+
+	shift
+	mkdir -p "$dir"
+	[ -x "$top/configure" ] ||
+		quietly "$build/log/bootstrap" "$top/bootstrap"
+	(cd "$dir" && quietly "$dir/log/configure" "$top/configure" "$@") &&
+		quietly "$dir/log/make" make -C "$dir" -j"$jobs"
+}
