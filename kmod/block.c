@@ -15,23 +15,15 @@
 /* Pages are asked for in chunks while those are cheap to get. */
 #define CHUNK_ORDER_MAX 5
 
-/* Claim @block->count references in one go; they grant nothing yet. */
 static int claim_refs(struct gntalloc_block *block)
 {
-	grant_ref_t *refs = block_refs(block);
-	grant_ref_t head;
-	unsigned int i;
+	int err = refs_claim(block_refs(block), block->count);
 
-	if (gnttab_alloc_grant_references(block->count, &head) &&
-	    (!linger_reap() ||
-	     gnttab_alloc_grant_references(block->count, &head))) {
+	if (err && linger_reap())
+		err = refs_claim(block_refs(block), block->count);
+	if (err)
 		pr_info_ratelimited("the grant table is full\n");
-		return -ENOSPC;
-	}
-
-	for (i = 0; i < block->count; i++)
-		refs[i] = gnttab_claim_grant_reference(&head);
-	return 0;
+	return err;
 }
 
 /*
@@ -114,18 +106,19 @@ int block_fill(struct gntalloc_block *block)
 /* Undo block_alloc() and block_fill(), whole or half done. */
 void block_abort(struct gntalloc_block *block)
 {
+	struct gntalloc_ended ended = { 0 };
 	grant_ref_t *refs = block_refs(block);
 	unsigned int i;
 
-	for (i = 0; i < block->count; i++) {
-		if (block_notify(block)[i] & NOTIFY_LISTED) {
-			page_end(block->pages[i], refs[i]);
-			continue;
-		}
-		gnttab_free_grant_reference(refs[i]);
-		if (block->pages[i])
+	if (block_notify(block)[0] & NOTIFY_LISTED) {
+		for (i = 0; i < block->count; i++)
+			page_end(&ended, block->pages[i], refs[i]);
+		page_flush(&ended);
+	} else {
+		refs_release(refs, block->count);
+		for (i = 0; i < block->live; i++)
 			__free_page(block->pages[i]);
-		pages_uncharge(1);
+		pages_uncharge(block->count);
 	}
 	block_free(block);
 }

@@ -17,6 +17,7 @@
  *	mmap_lock of the caller	held by the kernel around mmap() and vm_ops
  *	gntalloc_file::lock	one file's blocks
  *	reap lock, list lock	the lingering pages (linger.c)
+ *	refs lock		references that wait to be used again (refs.c)
  * User memory is touched with none of ours held: a fault takes mmap_lock.
  */
 #ifndef GNTALLOC_H
@@ -109,6 +110,16 @@ struct gntalloc_pos {
 	unsigned int i;
 };
 
+/*
+ * Pages whose grant has ended, on their way out together: no lock and no atomic
+ * operation a page. On the stack of whoever ends them; page_flush() empties it.
+ */
+#define GNTALLOC_ENDED_MAX 32
+struct gntalloc_ended {
+	unsigned int count;
+	struct page *pages[GNTALLOC_ENDED_MAX];
+};
+
 /* block.c: making blocks and finding them */
 struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
 				   bool readonly);
@@ -124,7 +135,10 @@ struct gntalloc_block *block_next(struct gntalloc_block *block);
 /* page.c: the end of a page */
 int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 		    u32 action, u32 port);
-void page_end(struct page *page, grant_ref_t ref);
+bool page_try_end(struct page *page, grant_ref_t ref);
+void page_ended(struct gntalloc_ended *ended, struct page *page);
+void page_end(struct gntalloc_ended *ended, struct page *page, grant_ref_t ref);
+void page_flush(struct gntalloc_ended *ended);
 void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos,
 		 u64 count);
 void file_settle(struct gntalloc_file *file, u64 index, u64 count);
@@ -136,6 +150,12 @@ void pages_uncharge(u32 count);
 void page_linger(struct page *page, grant_ref_t ref);
 bool linger_reap(void);
 void linger_exit(void);
+
+/* refs.c: grant references */
+int refs_claim(grant_ref_t *refs, unsigned int count);
+void refs_release(const grant_ref_t *refs, unsigned int count);
+void refs_rest(unsigned int count);
+void refs_exit(void);
 
 /* ioctl.c, mmap.c: the device */
 long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);

@@ -18,6 +18,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "gntalloc.h"
 
 #define RETRY_FIRST msecs_to_jiffies(10)
@@ -57,7 +58,8 @@ static DECLARE_DELAYED_WORK(retry_work, retry);
 /* Try the first @max pages of the list. Returns how many were given back. */
 static unsigned int reap(unsigned int max)
 {
-	unsigned int ended = 0;
+	struct gntalloc_ended ended = { 0 };
+	unsigned int count = 0;
 	struct page *page;
 
 	lockdep_assert_held(&reap_lock);
@@ -71,20 +73,18 @@ static unsigned int reap(unsigned int max)
 			break;
 
 		/* Only the holder of reap_lock takes a page off the list. */
-		if (page_count(page) == 1 &&
-		    gnttab_try_end_foreign_access(page_private(page))) {
+		if (page_try_end(page, page_private(page))) {
 			spin_lock(&list_lock);
 			list_del(&page->lru);
 			lingering--;
 			spin_unlock(&list_lock);
-			set_page_private(page, 0);
-			__free_page(page);
-			pages_uncharge(1);
-			ended++;
+			page_ended(&ended, page);
+			count++;
 		}
 		cond_resched();
 	}
-	return ended;
+	page_flush(&ended);
+	return count;
 }
 
 static void retry(struct work_struct *work)

@@ -68,6 +68,7 @@ static void __exit gntalloc_exit(void)
 {
 	misc_deregister(&device);
 	linger_exit();
+	refs_exit();
 }
 
 module_init(gntalloc_init);

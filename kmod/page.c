@@ -9,6 +9,7 @@
 #include <xen/gntalloc.h>
 #include <xen/interface/event_channel.h>
 
+#include "compat.h"
 #include "gntalloc.h"
 
 /*
@@ -61,18 +62,42 @@ static void notify_peer(struct page *page, u32 notify)
 }
 
 /*
- * End the grant of a page that nothing here maps and give the page back, or
- * have it linger. One operation asks whether the peer maps the page and ends
- * its access (XSA-396).
+ * End the grant of a page that nothing here uses, unless the peer maps it: one
+ * operation asks and ends (XSA-396).
  */
-void page_end(struct page *page, grant_ref_t ref)
+bool page_try_end(struct page *page, grant_ref_t ref)
 {
-	if (page_count(page) != 1 || !gnttab_try_end_foreign_access(ref)) {
+	return page_count(page) == 1 && gnttab_try_end_foreign_access(ref);
+}
+
+/* Let go of a page whose grant has ended: now, or when @ended is flushed. */
+void page_ended(struct gntalloc_ended *ended, struct page *page)
+{
+	ended->pages[ended->count++] = page;
+	if (ended->count == GNTALLOC_ENDED_MAX)
+		page_flush(ended);
+}
+
+/* End the grant of a page that nothing here maps, or have the page linger. */
+void page_end(struct gntalloc_ended *ended, struct page *page, grant_ref_t ref)
+{
+	if (page_try_end(page, ref))
+		page_ended(ended, page);
+	else
 		page_linger(page, ref);
+}
+
+void page_flush(struct gntalloc_ended *ended)
+{
+	unsigned int i;
+
+	if (!ended->count)
 		return;
-	}
-	__free_page(page);
-	pages_uncharge(1);
+	refs_rest(ended->count);
+	for (i = 0; i < ended->count; i++)
+		__free_page(ended->pages[i]);
+	pages_uncharge(ended->count);
+	ended->count = 0;
 }
 
 /*
@@ -81,7 +106,8 @@ void page_end(struct page *page, grant_ref_t ref)
  * close of that mapping comes back here. The map count cannot rise from zero,
  * as only mmap() of a listed page maps it anew.
  */
-static void settle_page(struct gntalloc_block *block, unsigned int i)
+static void settle_page(struct gntalloc_ended *ended,
+			struct gntalloc_block *block, unsigned int i)
 {
 	struct page *page = block->pages[i];
 	u32 notify = block_notify(block)[i];
@@ -92,7 +118,7 @@ static void settle_page(struct gntalloc_block *block, unsigned int i)
 	block->pages[i] = NULL;
 	block->live--;
 	notify_peer(page, notify);
-	page_end(page, block_refs(block)[i]);
+	page_end(ended, page, block_refs(block)[i]);
 }
 
 /* Free @block if its pages are all released. Returns the one after it. */
@@ -113,15 +139,18 @@ static struct gntalloc_block *settle_block(struct gntalloc_file *file,
  */
 void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 {
+	struct gntalloc_ended ended = { 0 };
+
 	lockdep_assert_held(&file->lock);
 	while (count) {
 		for (; pos.i < pos.block->count && count; pos.i++, count--) {
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
-			settle_page(pos.block, pos.i);
+			settle_page(&ended, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
 	}
+	page_flush(&ended);
 }
 
 /*
@@ -131,17 +160,19 @@ void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 {
 	struct gntalloc_pos pos = file_find(file, index);
+	struct gntalloc_ended ended = { 0 };
 	u64 end = index + count;
 
 	while (pos.block && pos.block->first + pos.i < end) {
 		for (; pos.i < pos.block->count; pos.i++) {
 			if (pos.block->first + pos.i >= end)
 				break;
-			settle_page(pos.block, pos.i);
+			settle_page(&ended, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
 	}
+	page_flush(&ended);
 }
 
 /*
@@ -151,12 +182,14 @@ void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 void file_release(struct gntalloc_file *file)
 {
 	struct gntalloc_pos pos = file_find(file, 0);
+	struct gntalloc_ended ended = { 0 };
 
 	while (pos.block) {
 		for (pos.i = 0; pos.i < pos.block->count; pos.i++) {
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
-			settle_page(pos.block, pos.i);
+			settle_page(&ended, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 	}
+	page_flush(&ended);
 }

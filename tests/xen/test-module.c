@@ -50,9 +50,9 @@ static unsigned int parameter(const char *path)
 	return value;
 }
 
-static void set_limit(unsigned int value)
+static void set_parameter(const char *path, unsigned int value)
 {
-	FILE *file = fopen(PARAMETER "limit", "w");
+	FILE *file = fopen(path, "w");
 
 	assert_non_null(file);
 	assert_true(fprintf(file, "%u", value) > 0);
@@ -407,7 +407,7 @@ static void the_limit_holds(void **state)
 	long slot;
 
 	(void)state;
-	set_limit(base + 8);
+	set_parameter(PARAMETER "limit", base + 8);
 	assert_errno(alloc_as(0, 9, 1, &index), ENOSPC);
 	index = alloc(8);
 	assert_errno(alloc_as(0, 1, 1, &index), ENOSPC);
@@ -421,10 +421,46 @@ static void the_limit_holds(void **state)
 	assert_int_equal(used(), 8);
 	assert_int_equal(lingering(), 0);
 	/* Below what is in use. */
-	set_limit(1);
+	set_parameter(PARAMETER "limit", 1);
 	assert_errno(alloc_as(0, 1, 1, &index), ENOSPC);
-	set_limit(limit);
+	set_parameter(PARAMETER "limit", limit);
 	assert_int_equal(dealloc(index, 8), 0);
+}
+
+/* A reference rests before it is used again; the first to come goes first. */
+static void references_rest(void **state)
+{
+	unsigned int delay = parameter(PARAMETER "ref_delay");
+	uint64_t index[3];
+	uint32_t ref[3];
+	int found = 0;
+
+	(void)state;
+	set_parameter(PARAMETER "ref_delay", 3600000);
+	for (int i = 0; i < 3; i++) {
+		index[i] = alloc(1);
+		ref[i] = refs[0];
+	}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(dealloc(index[(i + 1) % 3], 1), 0);
+
+	index[0] = alloc(900);
+	for (int i = 0; i < 900; i++)
+		for (int j = 0; j < 3; j++)
+			assert_int_not_equal(refs[i], ref[j]);
+	assert_int_equal(dealloc(index[0], 900), 0);
+
+	/* Now all may go, older ones from other tests before these. */
+	set_parameter(PARAMETER "ref_delay", 0);
+	for (int left = 7; left && found < 3; left--) {
+		alloc(2000);
+		for (int i = 0; i < 2000; i++)
+			for (int j = 0; j < 3; j++)
+				if (refs[i] == ref[j])
+					assert_int_equal(j, ++found % 3);
+	}
+	assert_int_equal(found, 3);
+	set_parameter(PARAMETER "ref_delay", delay);
 }
 
 static void a_killed_process_leaves_nothing(void **state)
@@ -470,6 +506,7 @@ int main(void)
 		test(a_pinned_page_lingers),
 		test(the_peer_lets_go_late),
 		test(the_limit_holds),
+		test(references_rest),
 		test(a_killed_process_leaves_nothing),
 	};
 
