@@ -12,8 +12,15 @@
 /* Zeroed, so that no stale data reaches the peer; paid by the caller's cgroup.
  */
 #define PAGES_GFP (GFP_USER | __GFP_ACCOUNT | __GFP_ZERO)
-/* Pages are asked for in chunks while those are cheap to get. */
+/*
+ * Pages are asked for in chunks while those are cheap to get. Before
+ * split_page_memcg() split_page() left the charge of all pages on the first.
+ */
+#ifdef HAVE_SPLIT_PAGE_MEMCG
 #define CHUNK_ORDER_MAX 5
+#else
+#define CHUNK_ORDER_MAX 0
+#endif
 
 static int claim_refs(struct gntalloc_block *block)
 {

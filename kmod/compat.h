@@ -1,18 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the newest kernels offer and older ones lack, under its new name. Kbuild
- * looks into the headers and defines HAVE_*.
+ * Where kernels differ, all look like the newest here. Kbuild looks into the
+ * headers and defines HAVE_*.
  */
 #ifndef GNTALLOC_COMPAT_H
 #define GNTALLOC_COMPAT_H
 
+#include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/workqueue.h>
+#include <xen/grant_table.h>
 
 #ifndef HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags |= flags;
 }
+#endif
+
+/* The newest have it for folios only, of which a page of ours is always one. */
+#ifndef HAVE_PAGE_MAPPED
+static inline bool page_mapped(struct page *page)
+{
+	return folio_mapped(page_folio(page));
+}
+#endif
+
+#ifndef HAVE_KMAP_LOCAL_PAGE
+#define kmap_local_page(page) kmap_atomic(page)
+#define kunmap_local(addr) kunmap_atomic(addr)
+#endif
+
+/* Where there are both, system_wq writes a warning to the log. */
+#ifndef HAVE_SYSTEM_PERCPU_WQ
+#define system_percpu_wq system_wq
+#endif
+
+/* An argument "readonly" went: nothing had used it for a long time. */
+#ifndef HAVE_END_ACCESS_PAGE
+#define gnttab_end_foreign_access(ref, page) \
+	gnttab_end_foreign_access(ref, 0, (unsigned long)page_address(page))
 #endif
 
 #endif

@@ -98,7 +98,7 @@ static void retry(struct work_struct *work)
 	spin_lock(&list_lock);
 	delay = ended ? RETRY_FIRST : min(2 * delay, RETRY_LAST);
 	if (lingering)
-		queue_delayed_work(system_wq, &retry_work, delay);
+		queue_delayed_work(system_percpu_wq, &retry_work, delay);
 	spin_unlock(&list_lock);
 }
 
@@ -111,7 +111,7 @@ void page_linger(struct page *page, grant_ref_t ref)
 	list_add_tail(&page->lru, &list);
 	if (!lingering++ || delay != RETRY_FIRST) {
 		delay = RETRY_FIRST;
-		mod_delayed_work(system_wq, &retry_work, delay);
+		mod_delayed_work(system_percpu_wq, &retry_work, delay);
 	}
 	spin_unlock(&list_lock);
 }
