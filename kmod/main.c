@@ -74,6 +74,7 @@ static void __exit gntalloc_exit(void)
 module_init(gntalloc_init);
 module_exit(gntalloc_exit);
 
+MODULE_AUTHOR("The libgntshr authors");
 MODULE_DESCRIPTION("Lets programs grant pages to other Xen domains");
 MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

@@ -33,9 +33,10 @@ tests_unit_test_reasons_LDFLAGS = $(unit_ldflags)
 tests_unit_test_reasons_LDADD = $(unit_ldadd)
 
 # The header is used alone, in strict C and in C++; the library exports what the
-# map file lists and that is what the header declares; the README is right.
+# map file lists and that is what the header declares; the README and the manual
+# pages are right.
 dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
-	tests/unit/test-symbols
+	tests/unit/test-symbols tests/unit/test-man
 TESTS += $(dist_check_SCRIPTS)
 AM_TESTS_ENVIRONMENT = CC='$(CC)' CXX='$(CXX)' NM='$(NM)' \
 	top_srcdir='$(top_srcdir)'; export CC CXX NM top_srcdir;
