@@ -9,9 +9,16 @@
 
 #include "gntalloc.h"
 
-/* Zeroed, so that no stale data reaches the peer; paid by the caller's cgroup.
+/*
+ * Zeroed, so that no stale data reaches the peer; paid by the caller's cgroup.
+ * Where the mark of a paid page stands in place of its map count it could not
+ * be mapped, so nobody pays there.
  */
+#ifdef HAVE_PAGE_KMEMCG
+#define PAGES_GFP (GFP_USER | __GFP_ZERO)
+#else
 #define PAGES_GFP (GFP_USER | __GFP_ACCOUNT | __GFP_ZERO)
+#endif
 /*
  * Pages are asked for in chunks while those are cheap to get. Before
  * split_page_memcg() split_page() left the charge of all pages on the first.
@@ -135,7 +142,10 @@ void block_free(struct gntalloc_block *block)
 	kfree(block);
 }
 
-/* The indices of @block are above all others of the file, or were reserved. */
+/*
+ * Its index is the highest, unless a thread that began later was faster: then
+ * its place is looked for from the root.
+ */
 void file_insert(struct gntalloc_file *file, struct gntalloc_block *block)
 {
 	struct rb_node **where = &file->blocks.rb_node;
@@ -143,6 +153,10 @@ void file_insert(struct gntalloc_file *file, struct gntalloc_block *block)
 	struct gntalloc_block *other;
 
 	lockdep_assert_held(&file->lock);
+	if (file->newest && file->newest->first < block->first) {
+		parent = &file->newest->node;
+		where = &parent->rb_right;
+	}
 	while (*where) {
 		parent = *where;
 		other = rb_entry(parent, struct gntalloc_block, node);
@@ -151,6 +165,21 @@ void file_insert(struct gntalloc_file *file, struct gntalloc_block *block)
 	}
 	rb_link_node(&block->node, parent, where);
 	rb_insert_color(&block->node, &file->blocks);
+	if (!file->newest || file->newest->first < block->first)
+		file->newest = block;
+}
+
+void file_remove(struct gntalloc_file *file, struct gntalloc_block *block)
+{
+	struct rb_node *before;
+
+	lockdep_assert_held(&file->lock);
+	if (block == file->newest) {
+		before = rb_prev(&block->node);
+		file->newest =
+			rb_entry_safe(before, struct gntalloc_block, node);
+	}
+	rb_erase(&block->node, &file->blocks);
 }
 
 struct gntalloc_block *block_next(struct gntalloc_block *block)
@@ -171,6 +200,9 @@ struct gntalloc_pos file_find(struct gntalloc_file *file, u64 index)
 	struct gntalloc_block *block;
 
 	lockdep_assert_held(&file->lock);
+	/* The last one, or behind it: nothing to look for. */
+	if (file->newest && index >= file->newest->first)
+		node = &file->newest->node;
 	while (node) {
 		block = rb_entry(node, struct gntalloc_block, node);
 		if (index < block->first) {

@@ -40,12 +40,14 @@
  *
  * @lock	guards all below and the contents of every block in @blocks.
  * @blocks	ordered by index.
+ * @newest	the last of them, or NULL: most calls are about it.
  * @next	the index, in pages, that the next block gets. It only grows, so
  *		that a stale index finds nothing.
  */
 struct gntalloc_file {
 	struct mutex lock;
 	struct rb_root blocks;
+	struct gntalloc_block *newest;
 	u64 next;
 };
 
@@ -127,6 +129,7 @@ int block_fill(struct gntalloc_block *block);
 void block_abort(struct gntalloc_block *block);
 void block_free(struct gntalloc_block *block);
 void file_insert(struct gntalloc_file *file, struct gntalloc_block *block);
+void file_remove(struct gntalloc_file *file, struct gntalloc_block *block);
 struct gntalloc_pos file_find(struct gntalloc_file *file, u64 index);
 struct gntalloc_pos file_find_run(struct gntalloc_file *file, u64 index,
 				  u64 count);

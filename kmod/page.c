@@ -128,7 +128,7 @@ static struct gntalloc_block *settle_block(struct gntalloc_file *file,
 	struct gntalloc_block *next = block_next(block);
 
 	if (!block->live) {
-		rb_erase(&block->node, &file->blocks);
+		file_remove(file, block);
 		block_free(block);
 	}
 	cond_resched();
