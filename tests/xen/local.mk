@@ -2,8 +2,10 @@
 # Programs that run in Xen domains: scripts/check starts them, not make check.
 
 check_PROGRAMS += tests/xen/peer tests/xen/test-calls \
-	tests/xen/test-calls-xengnttab tests/xen/test-module
-EXTRA_DIST += tests/xen/run tests/xen/fetch tests/xen/image \
+	tests/xen/test-calls-xengnttab tests/xen/test-module tests/xen/stress \
+	tests/xen/test-scale
+EXTRA_DIST += tests/xen/test-vchan tests/xen/run tests/xen/fetch tests/xen/image \
+	tests/xen/in-domain tests/xen/test-dkms \
 	tests/xen/init-common tests/xen/init-dom0 tests/xen/init-guest \
 	tests/xen/verdict
 
@@ -27,3 +29,18 @@ tests_xen_test_calls_xengnttab_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
 tests_xen_test_module_SOURCES = tests/xen/test-module.c $(xen_remote)
 tests_xen_test_module_CPPFLAGS = $(xen_cppflags)
 tests_xen_test_module_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
+
+tests_xen_stress_CPPFLAGS = $(xen_cppflags)
+tests_xen_stress_LDADD = $(PEER_LIBS)
+
+tests_xen_test_scale_CPPFLAGS = $(xen_cppflags)
+tests_xen_test_scale_LDADD = src/libgntshr.la $(CMOCKA_LIBS)
+
+# What the stock module gets wrong, case by case; run by tests/xen/ledger.
+check_PROGRAMS += tests/xen/ledger-cases
+EXTRA_DIST += tests/xen/ledger
+tests_xen_ledger_cases_SOURCES = tests/xen/ledger-cases.c tests/xen/ledger.h \
+	tests/xen/ledger-calls.c tests/xen/ledger-memory.c \
+	tests/xen/ledger-table.c
+tests_xen_ledger_cases_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
+tests_xen_ledger_cases_LDADD = $(PEER_LIBS)

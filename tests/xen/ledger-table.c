@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The ledger's cases about the grant table and the peer. They need a small
+ * table, so that filling it takes little time.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ledger.h"
+
+/* Above what the grant table holds, so that the table is what is full. */
+#define NO_LIMIT 1000000
+
+/* A full table; whoever closes @fd empties it. */
+static uint32_t fill_table(int fd)
+{
+	uint32_t count = fill(fd);
+
+	if (errno != ENOSPC || count < 100)
+		cannot("fill the grant table (%u pages)", count);
+	return count;
+}
+
+static void count_after_failure(void)
+{
+	int fd = open_device(), result;
+	uint32_t total;
+
+	set_parameter("limit", NO_LIMIT);
+	total = fill_table(fd);
+	close(fd);
+	fd = open_device();
+	result = alloc(fd, 1);
+	expect(!result, "%u pages until ENOSPC, all freed, then 1 page: %s",
+	       total, outcome(result));
+	if (parameter("used") >= 0)
+		expect(parameter("used") == 1, "used %ld", parameter("used"));
+}
+
+/* So many calls fail; each may not keep a page. */
+#define FAILURES 1500
+
+static void memory_after_failure(void)
+{
+	int fd = open_device(), failed = 0;
+	long before, lost, used;
+
+	set_parameter("limit", NO_LIMIT);
+	fill_table(fd);
+	used = parameter("used");
+	before = read_number("/proc/meminfo", "MemFree:");
+	for (int i = 0; i < FAILURES; i++)
+		failed += alloc(fd, 1) && errno == ENOSPC;
+	lost = before - read_number("/proc/meminfo", "MemFree:");
+	if (failed != FAILURES)
+		cannot("have %d calls fail, only %d", FAILURES, failed);
+	/* Half of a page a call: others use memory meanwhile, too. */
+	expect(lost < FAILURES * 4 / 2, "%d failed calls cost %ld KiB",
+	       FAILURES, lost);
+	if (used >= 0)
+		expect(parameter("used") == used, "used %ld, before %ld",
+		       parameter("used"), used);
+}
+
+/* A call that fails after its first page: five are free, ten are wanted. */
+static void failure_half_way(void)
+{
+	int fd = open_device(), result;
+	long used;
+	uint64_t five;
+
+	set_parameter("limit", NO_LIMIT);
+	five = must_alloc(fd, 5);
+	fill_table(fd);
+	if (dealloc(fd, five, 5))
+		cannot("free 5 pages");
+	used = parameter("used");
+
+	result = alloc(fd, 10);
+	expect(result && errno == ENOSPC && refs[0] == 0xAAAAAAAA &&
+		       refs[4] == 0xAAAAAAAA && !last_index,
+	       "10 pages with 5 references free: %s", outcome(result));
+	if (used >= 0)
+		expect(parameter("used") == used, "used %ld, before %ld",
+		       parameter("used"), used);
+	result = alloc(fd, 5);
+	expect(!result, "then 5 pages: %s", outcome(result));
+}
+
+#define LINGER_LIMIT 50
+#define LINGER_STEP 25
+#define LINGER_ROUNDS 12
+
+static void lingering_pages_count(void)
+{
+	void *pages[LINGER_ROUNDS];
+	int fd = open_device(), n, result;
+	unsigned char *kept;
+	long used;
+
+	set_parameter("limit", LINGER_LIMIT);
+	for (n = 0; n < LINGER_ROUNDS; n++) {
+		if (alloc(fd, LINGER_STEP))
+			break;
+		pages[n] = peer_map(refs, LINGER_STEP);
+		if (!pages[n] || !memset(pages[n], n + 1, LINGER_STEP * PAGE) ||
+		    dealloc(fd, last_index, LINGER_STEP))
+			cannot("map as the peer and unshare");
+	}
+	expect(n * LINGER_STEP <= LINGER_LIMIT && n,
+	       "limit %d: %d pages in use, all unshared and still mapped",
+	       LINGER_LIMIT, n * LINGER_STEP);
+	if (parameter("lingering") >= 0)
+		expect(parameter("lingering") == n * LINGER_STEP &&
+			       parameter("used") == n * LINGER_STEP,
+		       "lingering %ld, used %ld", parameter("lingering"),
+		       parameter("used"));
+
+	/* The first are found by a caller, the others in the background. */
+	if (n)
+		peer_unmap(pages[0], LINGER_STEP);
+	result = alloc(fd, LINGER_STEP);
+	expect(!result, "peer unmaps %d, then %d pages at once: %s",
+	       LINGER_STEP, LINGER_STEP, outcome(result));
+	if (n < 2)
+		return;
+	if (parameter("used") >= 0) {
+		dealloc(fd, last_index, LINGER_STEP);
+		while (n > 2)
+			peer_unmap(pages[--n], LINGER_STEP);
+		used = used_becomes(LINGER_STEP);
+		expect(used == LINGER_STEP,
+		       "it unmaps all but %d: used %ld soon", LINGER_STEP,
+		       used);
+	}
+	/* Without the module the peer still has them. */
+	close(fd);
+	reload();
+	kept = pages[1];
+	fd = open_device();
+	set_parameter("limit", NO_LIMIT);
+	for (int i = 0; i < 40; i++)
+		must_alloc(fd, LINGER_STEP);
+	expect(kept[0] == 2 && kept[LINGER_STEP * PAGE - 1] == 2,
+	       "module unloaded and loaded: the peer's pages are %s",
+	       kept[0] == 2 && kept[LINGER_STEP * PAGE - 1] == 2 ? "as before"
+								 : "lost");
+	while (n > 1)
+		peer_unmap(pages[--n], LINGER_STEP);
+}
+
+/* Whether the peer can map what was shared under @ref. */
+static bool granted(uint32_t ref)
+{
+	void *page = peer_map(&ref, 1);
+
+	if (page)
+		peer_unmap(page, 1);
+	return page;
+}
+
+static void part_of_a_mapping(void)
+{
+	int fd = open_device(), ended = 0;
+	char *pages;
+
+	must_alloc(fd, 4);
+	pages = map(fd, last_index, 4);
+	if (pages == MAP_FAILED || dealloc(fd, last_index, 4))
+		cannot("map and unshare");
+	for (int i = 0; i < 4; i++)
+		if (!granted(refs[i]))
+			cannot("map page %d as the peer", i);
+	munmap(pages + PAGE, 2 * PAGE);
+	/* What the peer only just unmapped may take a moment. */
+	for (int tries = 0; ended < 2 && tries < 20; tries++) {
+		usleep(tries ? 100000 : 0);
+		ended = !granted(refs[1]) + !granted(refs[2]);
+	}
+	expect(ended == 2, "2 of 4 pages unmapped: %d grants ended", ended);
+	expect(granted(refs[0]) && granted(refs[3]),
+	       "those still mapped can%s be mapped by the peer",
+	       granted(refs[0]) && granted(refs[3]) ? "" : "not");
+}
+
+/* ---- numbers that are used again ---- */
+
+#define REUSE_ROUNDS 50
+
+static const char first[] = "first";
+
+static bool among(uint32_t ref, const uint32_t *list, int count)
+{
+	while (count--)
+		if (list[count] == ref)
+			return true;
+	return false;
+}
+
+/* Unshare three in this order, and share again: whose number that gets. */
+static const char *reused(int fd, const uint64_t index[3],
+			  const uint32_t ref[3], unsigned int wait_ms)
+{
+	static const char *const places[] = { first, "second", "third" };
+
+	for (int i = 0; i < 3; i++)
+		if (dealloc(fd, index[i], 1))
+			cannot("unshare one of three");
+	usleep(wait_ms * 1000);
+	if (alloc(fd, 1))
+		return outcome(-1);
+	for (int i = 0; i < 3; i++)
+		if (refs[0] == ref[i])
+			return places[i];
+	return "none of them";
+}
+
+static void numbers_rest(void)
+{
+	uint32_t seen[REUSE_ROUNDS], ref[6];
+	int fd = open_device(), again = 0;
+	const char *got;
+	long delay = parameter("ref_delay");
+	uint64_t index[6];
+
+	set_parameter("limit", NO_LIMIT);
+	/* However slow the machine is: nobody waits for this to end. */
+	if (delay >= 0)
+		set_parameter("ref_delay", 3600000);
+	for (int i = 0; i < REUSE_ROUNDS; i++) {
+		must_alloc(fd, 1);
+		again += among(refs[0], seen, i);
+		seen[i] = refs[0];
+		dealloc(fd, last_index, 1);
+	}
+	expect(!again, "%d shares and unshares: %d got a number back at once",
+	       REUSE_ROUNDS, again);
+
+	for (int i = 0; i < 6; i++) {
+		index[i] = must_alloc(fd, 1);
+		ref[i] = refs[0];
+	}
+	fill_table(fd);
+	got = reused(fd, index, ref, 0);
+	expect(got == first,
+	       "table full but for 3 just given back: the next share gets the %s",
+	       got);
+	/* The other two are gone, too, before the second half. */
+	if (alloc(fd, 1) || alloc(fd, 1))
+		expect(false, "the other two are not to be had");
+	if (delay >= 0)
+		set_parameter("ref_delay", (unsigned int)delay);
+	got = reused(fd, index + 3, ref + 3,
+		     delay < 0 ? 1000 : (unsigned int)delay * 3 / 2 + 100);
+	expect(got == first, "after the delay: the %s", got);
+}
+
+/* ---- the operation that ends a grant ---- */
+
+static bool module_has(const char *symbol)
+{
+	static char text[1 << 20];
+	int fd = open("/lib/modules/xen-gntalloc.ko", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	if (size <= 0)
+		cannot("read the module");
+	close(fd);
+	/* With its zero byte, so that no longer name is found. */
+	return memmem(text, (size_t)size, symbol, strlen(symbol) + 1);
+}
+
+static void end_in_one_step(void)
+{
+	static const char *const one_step[] = {
+		"gnttab_end_foreign_access",
+		"gnttab_end_foreign_access_ref",
+		"gnttab_try_end_foreign_access",
+	};
+	const char *two_steps = "gnttab_query_foreign_access";
+	bool found = false;
+
+	expect(!module_has(two_steps), "by construction: %s %s",
+	       module_has(two_steps) ? "imports" : "does not import",
+	       two_steps);
+	for (size_t i = 0; i < sizeof(one_step) / sizeof(*one_step); i++)
+		if (module_has(one_step[i])) {
+			expect(true, "imports %s", one_step[i]);
+			found = true;
+		}
+	if (!found)
+		expect(false, "nor anything that ends a grant");
+}
+
+const struct ledger_case table_cases[] = {
+	{ "K1", count_after_failure },	 { "K3", memory_after_failure },
+	{ "K6", lingering_pages_count }, { "K7", part_of_a_mapping },
+	{ "K14", failure_half_way },	 { "K15", end_in_one_step },
+	{ "K16", numbers_rest },	 { NULL, NULL },
+};
