@@ -217,8 +217,8 @@ void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
  *		domain; not looked at without GNTSHR_NOTIFY_SEND_EVENT. The
  *		kernel holds the channel open as long as the notification lasts.
  * @return 0; or -1 with errno, and the notification is what it was:
- *	- EINVAL: a wrong action or port, or an addr that this handle does not
- *	  share
+ *	- EINVAL: a wrong action or port, a port that some 32,000 pages name
+ *	  already, or an addr that this handle does not share
  *	- EPERM: the handle was inherited through fork
  *
  * @since 0.1

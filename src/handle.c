@@ -63,20 +63,21 @@ static int list_handle(struct gntshr_handle *h)
 		handles = h;
 	}
 	pthread_mutex_unlock(&handles_lock);
+	if (!error)
+		return 0;
 	errno = error;
-	return error ? -1 : 0;
+	return -1;
 }
 
+/* With handles_lock held. */
 static void unlist_handle(struct gntshr_handle *h)
 {
-	pthread_mutex_lock(&handles_lock);
 	if (h->next)
 		h->next->prev = h->prev;
 	if (h->prev)
 		h->prev->next = h->next;
 	else
 		handles = h->next;
-	pthread_mutex_unlock(&handles_lock);
 }
 
 gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
@@ -126,25 +127,29 @@ free_handle:
 	return NULL;
 }
 
+/*
+ * With handles_lock, so that no child gets a handle that is half closed, and
+ * copies of shares that it could not end.
+ */
 int gntshr_close(gntshr_handle *h)
 {
-	int error = 0;
+	int before = errno, error = 0;
 
 	if (!h)
 		return 0;
 
-	unlist_handle(h);
+	pthread_mutex_lock(&handles_lock);
 	if (gntshr_drop_shares(h))
 		error = errno;
 	if (gntshr_sys_close(h->fd) && !error)
 		error = errno;
+	unlist_handle(h);
+	pthread_mutex_unlock(&handles_lock);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 
-	if (!error)
-		return 0;
-	errno = error;
-	return -1;
+	errno = error ? error : before;
+	return error ? -1 : 0;
 }
 
 int gntshr_fd(gntshr_handle *h)

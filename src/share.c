@@ -100,7 +100,6 @@ static struct gntshr_share *make_share(struct gntshr_handle *h,
 {
 	const struct notification *armed = NULL;
 	struct gntshr_share *share;
-	int failed;
 
 	share = calloc(1, sizeof(*share));
 	if (!share)
@@ -112,6 +111,9 @@ static struct gntshr_share *make_share(struct gntshr_handle *h,
 
 	share->count = op->count;
 	share->index = op->index;
+
+	/* A child must not get a mapping that is not in its table. */
+	pthread_mutex_lock(&h->lock);
 	share->addr =
 		gntshr_sys_mmap(h->fd, gntshr_share_size(share), share->index);
 	if (share->addr == MAP_FAILED)
@@ -123,14 +125,13 @@ static struct gntshr_share *make_share(struct gntshr_handle *h,
 			goto undo;
 		armed = notify;
 	}
-
-	pthread_mutex_lock(&h->lock);
-	failed = gntshr_table_add(h, share);
+	if (gntshr_table_add(h, share))
+		goto undo;
 	pthread_mutex_unlock(&h->lock);
-	if (!failed)
-		return share;
+	return share;
 undo:
 	unmake_share(h, share, armed);
+	pthread_mutex_unlock(&h->lock);
 	return NULL;
 }
 
@@ -286,7 +287,10 @@ int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
 	return -1;
 }
 
-/* End all shares for gntshr_close(); returns the first error, at the end. */
+/*
+ * End all shares for gntshr_close(), which says what failed first and goes on.
+ * A mapping that stayed would keep its pages shared, so it is tried once more.
+ */
 int gntshr_drop_shares(struct gntshr_handle *h)
 {
 	struct gntshr_share *share;
@@ -297,9 +301,12 @@ int gntshr_drop_shares(struct gntshr_handle *h)
 			continue;
 		if (!error)
 			error = errno;
+		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
 		gntshr_table_remove(h, share);
 		free(share);
 	}
+	if (!error)
+		return 0;
 	errno = error;
-	return error ? -1 : 0;
+	return -1;
 }

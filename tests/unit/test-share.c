@@ -20,8 +20,11 @@ static void opens_and_closes(void **state)
 	(void)state;
 	assert_int_equal(gntshr_fd(h), FAKE_FD);
 	assert_int_equal(fake.open, 1);
+	/* The errno of what went wrong before survives a close. */
+	errno = EXFULL;
 	assert_int_equal(gntshr_close(h), 0);
 	assert_int_equal(gntshr_close(NULL), 0);
+	assert_int_equal(errno, EXFULL);
 }
 
 static void refuses_to_open(void **state)
