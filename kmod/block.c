@@ -15,10 +15,15 @@
  * be mapped, so nobody pays there.
  */
 #ifdef HAVE_PAGE_KMEMCG
-#define PAGES_GFP (GFP_USER | __GFP_ZERO)
+#define PAGES_GFP (GFP_USER | __GFP_ZERO | __GFP_NOWARN)
 #else
-#define PAGES_GFP (GFP_USER | __GFP_ACCOUNT | __GFP_ZERO)
+#define PAGES_GFP (GFP_USER | __GFP_ZERO | __GFP_NOWARN | __GFP_ACCOUNT)
 #endif
+/*
+ * Whoever asks for too much gets ENOMEM: nobody is killed for pages that would
+ * not show in the size of any process.
+ */
+#define NO_KILL __GFP_RETRY_MAYFAIL
 /*
  * Pages are asked for in chunks while those are cheap to get. Before
  * split_page_memcg() split_page() left the charge of all pages on the first.
@@ -33,8 +38,10 @@ static int claim_refs(struct gntalloc_block *block)
 {
 	int err = refs_claim(block_refs(block), block->count);
 
-	if (err && linger_reap())
+	if (err) {
+		linger_reap();
 		err = refs_claim(block_refs(block), block->count);
+	}
 	if (err)
 		pr_info_ratelimited("the grant table is full\n");
 	return err;
@@ -51,7 +58,7 @@ struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
 	int err;
 
 	block = kzalloc(sizeof(*block) + count * GNTALLOC_PAGE_COST,
-			GFP_KERNEL_ACCOUNT);
+			GFP_KERNEL_ACCOUNT | NO_KILL);
 	if (!block)
 		return ERR_PTR(-ENOMEM);
 
@@ -76,10 +83,9 @@ static unsigned int alloc_chunk(struct page **pages, unsigned int max)
 	unsigned int i;
 
 	for (; order && !page; order -= !page)
-		page = alloc_pages(PAGES_GFP | __GFP_NORETRY | __GFP_NOWARN,
-				   order);
+		page = alloc_pages(PAGES_GFP | __GFP_NORETRY, order);
 	if (!page)
-		page = alloc_page(PAGES_GFP);
+		page = alloc_page(PAGES_GFP | NO_KILL);
 	if (!page)
 		return 0;
 
@@ -120,14 +126,14 @@ int block_fill(struct gntalloc_block *block)
 /* Undo block_alloc() and block_fill(), whole or half done. */
 void block_abort(struct gntalloc_block *block)
 {
-	struct gntalloc_ended ended = { 0 };
+	struct gntalloc_ending ending = { 0 };
 	grant_ref_t *refs = block_refs(block);
 	unsigned int i;
 
 	if (block_notify(block)[0] & NOTIFY_LISTED) {
 		for (i = 0; i < block->count; i++)
-			page_end(&ended, block->pages[i], refs[i]);
-		page_flush(&ended);
+			page_end(&ending, block->pages[i], refs[i]);
+		page_flush(&ending);
 	} else {
 		refs_release(refs, block->count);
 		for (i = 0; i < block->live; i++)

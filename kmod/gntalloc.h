@@ -113,13 +113,15 @@ struct gntalloc_pos {
 };
 
 /*
- * Pages whose grant has ended, on their way out together: no lock and no atomic
- * operation a page. On the stack of whoever ends them; page_flush() empties it.
+ * Pages that nothing here uses any more, on their way out together: no lock and
+ * no atomic operation a page. On the stack of whoever ends them, who flushes
+ * it.
  */
-#define GNTALLOC_ENDED_MAX 32
-struct gntalloc_ended {
+#define GNTALLOC_ENDING_MAX 32
+struct gntalloc_ending {
 	unsigned int count;
-	struct page *pages[GNTALLOC_ENDED_MAX];
+	grant_ref_t refs[GNTALLOC_ENDING_MAX];
+	struct page *pages[GNTALLOC_ENDING_MAX];
 };
 
 /* block.c: making blocks and finding them */
@@ -138,10 +140,10 @@ struct gntalloc_block *block_next(struct gntalloc_block *block);
 /* page.c: the end of a page */
 int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 		    u32 action, u32 port);
-bool page_try_end(struct page *page, grant_ref_t ref);
-void page_ended(struct gntalloc_ended *ended, struct page *page);
-void page_end(struct gntalloc_ended *ended, struct page *page, grant_ref_t ref);
-void page_flush(struct gntalloc_ended *ended);
+void page_end(struct gntalloc_ending *ending, struct page *page,
+	      grant_ref_t ref);
+void page_flush(struct gntalloc_ending *ending);
+void pages_put(const struct gntalloc_ending *ending, u32 which);
 void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos,
 		 u64 count);
 void file_settle(struct gntalloc_file *file, u64 index, u64 count);
@@ -151,13 +153,13 @@ void file_release(struct gntalloc_file *file);
 int pages_charge(u32 count);
 void pages_uncharge(u32 count);
 void page_linger(struct page *page, grant_ref_t ref);
-bool linger_reap(void);
+void linger_reap(void);
 void linger_exit(void);
 
 /* refs.c: grant references */
 int refs_claim(grant_ref_t *refs, unsigned int count);
 void refs_release(const grant_ref_t *refs, unsigned int count);
-void refs_rest(unsigned int count);
+u32 refs_end(const struct gntalloc_ending *ending);
 void refs_exit(void);
 
 /* ioctl.c, mmap.c: the device */

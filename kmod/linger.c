@@ -55,35 +55,50 @@ MODULE_PARM_DESC(lingering, "Pages given up here that the peer still maps");
 static void retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(retry_work, retry);
 
+/* Take pages off the list, as many as go together and @max at the most. */
+static void take_some(struct gntalloc_ending *some, unsigned int max)
+{
+	struct page *page;
+
+	some->count = 0;
+	spin_lock(&list_lock);
+	while (some->count < min(max, GNTALLOC_ENDING_MAX + 0u)) {
+		page = list_first_entry_or_null(&list, struct page, lru);
+		if (!page)
+			break;
+		list_del(&page->lru);
+		some->refs[some->count] = page_private(page);
+		some->pages[some->count++] = page;
+	}
+	spin_unlock(&list_lock);
+}
+
 /* Try the first @max pages of the list. Returns how many were given back. */
 static unsigned int reap(unsigned int max)
 {
-	struct gntalloc_ended ended = { 0 };
-	unsigned int count = 0;
-	struct page *page;
+	struct gntalloc_ending some;
+	unsigned int i, count = 0;
+	u32 ended;
 
 	lockdep_assert_held(&reap_lock);
-	for (; max; max--) {
-		spin_lock(&list_lock);
-		page = list_first_entry_or_null(&list, struct page, lru);
-		if (page)
-			list_move_tail(&page->lru, &list);
-		spin_unlock(&list_lock);
-		if (!page)
+	while (max) {
+		take_some(&some, max);
+		if (!some.count)
 			break;
+		max -= some.count;
+		ended = refs_end(&some);
 
-		/* Only the holder of reap_lock takes a page off the list. */
-		if (page_try_end(page, page_private(page))) {
-			spin_lock(&list_lock);
-			list_del(&page->lru);
-			lingering--;
-			spin_unlock(&list_lock);
-			page_ended(&ended, page);
-			count++;
-		}
+		spin_lock(&list_lock);
+		for (i = 0; i < some.count; i++)
+			if (!(ended & BIT(i)))
+				list_add_tail(&some.pages[i]->lru, &list);
+		lingering -= hweight32(ended);
+		spin_unlock(&list_lock);
+
+		pages_put(&some, ended);
+		count += hweight32(ended);
 		cond_resched();
 	}
-	page_flush(&ended);
 	return count;
 }
 
@@ -97,8 +112,10 @@ static void retry(struct work_struct *work)
 
 	spin_lock(&list_lock);
 	delay = ended ? RETRY_FIRST : min(2 * delay, RETRY_LAST);
+	/* What takes several runs is still tried once in a delay. */
 	if (lingering)
-		queue_delayed_work(system_percpu_wq, &retry_work, delay);
+		queue_delayed_work(system_percpu_wq, &retry_work,
+				   delay / (1 + lingering / RETRY_BATCH));
 	spin_unlock(&list_lock);
 }
 
@@ -108,7 +125,7 @@ void page_linger(struct page *page, grant_ref_t ref)
 	set_page_private(page, ref);
 
 	spin_lock(&list_lock);
-	list_add_tail(&page->lru, &list);
+	list_add(&page->lru, &list);
 	if (!lingering++ || delay != RETRY_FIRST) {
 		delay = RETRY_FIRST;
 		mod_delayed_work(system_percpu_wq, &retry_work, delay);
@@ -116,15 +133,15 @@ void page_linger(struct page *page, grant_ref_t ref)
 	spin_unlock(&list_lock);
 }
 
-/* Try all lingering pages now. Returns whether any was given back. */
-bool linger_reap(void)
+/*
+ * Try all lingering pages now, and wait for who is at it: what was given back,
+ * here or there, can be had when this returns.
+ */
+void linger_reap(void)
 {
-	unsigned int ended;
-
 	mutex_lock(&reap_lock);
-	ended = reap(READ_ONCE(lingering));
+	reap(READ_ONCE(lingering));
 	mutex_unlock(&reap_lock);
-	return ended;
 }
 
 /* The module goes; the kernel's own list takes what the peer still maps. */
@@ -158,7 +175,10 @@ static bool try_charge(u32 count)
 /* Count @count pages, if the limit lets them. */
 int pages_charge(u32 count)
 {
-	if (try_charge(count) || (linger_reap() && try_charge(count)))
+	if (try_charge(count))
+		return 0;
+	linger_reap();
+	if (try_charge(count))
 		return 0;
 
 	pr_info_ratelimited(

@@ -54,7 +54,8 @@ int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma)
 	struct gntalloc_pos pos;
 	int err = -ENOENT;
 
-	if (!(vma->vm_flags & VM_SHARED))
+	/* VM_SHARED goes when the descriptor cannot be written. */
+	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
 	mutex_lock(&file->lock);

@@ -62,42 +62,42 @@ static void notify_peer(struct page *page, u32 notify)
 }
 
 /*
- * End the grant of a page that nothing here uses, unless the peer maps it: one
- * operation asks and ends (XSA-396).
+ * End the grant of a page that nothing here maps, when @ending is flushed: the
+ * page is given back then, or lingers.
  */
-bool page_try_end(struct page *page, grant_ref_t ref)
+void page_end(struct gntalloc_ending *ending, struct page *page,
+	      grant_ref_t ref)
 {
-	return page_count(page) == 1 && gnttab_try_end_foreign_access(ref);
+	ending->refs[ending->count] = ref;
+	ending->pages[ending->count++] = page;
+	if (ending->count == GNTALLOC_ENDING_MAX)
+		page_flush(ending);
 }
 
-/* Let go of a page whose grant has ended: now, or when @ended is flushed. */
-void page_ended(struct gntalloc_ended *ended, struct page *page)
+void page_flush(struct gntalloc_ending *ending)
 {
-	ended->pages[ended->count++] = page;
-	if (ended->count == GNTALLOC_ENDED_MAX)
-		page_flush(ended);
+	unsigned int i;
+	u32 ended;
+
+	if (!ending->count)
+		return;
+	ended = refs_end(ending);
+	for (i = 0; i < ending->count; i++)
+		if (!(ended & BIT(i)))
+			page_linger(ending->pages[i], ending->refs[i]);
+	pages_put(ending, ended);
+	ending->count = 0;
 }
 
-/* End the grant of a page that nothing here maps, or have the page linger. */
-void page_end(struct gntalloc_ended *ended, struct page *page, grant_ref_t ref)
-{
-	if (page_try_end(page, ref))
-		page_ended(ended, page);
-	else
-		page_linger(page, ref);
-}
-
-void page_flush(struct gntalloc_ended *ended)
+/* Give back those pages of @ending whose bit is set in @which. */
+void pages_put(const struct gntalloc_ending *ending, u32 which)
 {
 	unsigned int i;
 
-	if (!ended->count)
-		return;
-	refs_rest(ended->count);
-	for (i = 0; i < ended->count; i++)
-		__free_page(ended->pages[i]);
-	pages_uncharge(ended->count);
-	ended->count = 0;
+	for (i = 0; i < ending->count; i++)
+		if (which & BIT(i))
+			__free_page(ending->pages[i]);
+	pages_uncharge(hweight32(which));
 }
 
 /*
@@ -106,7 +106,7 @@ void page_flush(struct gntalloc_ended *ended)
  * close of that mapping comes back here. The map count cannot rise from zero,
  * as only mmap() of a listed page maps it anew.
  */
-static void settle_page(struct gntalloc_ended *ended,
+static void settle_page(struct gntalloc_ending *ending,
 			struct gntalloc_block *block, unsigned int i)
 {
 	struct page *page = block->pages[i];
@@ -118,7 +118,7 @@ static void settle_page(struct gntalloc_ended *ended,
 	block->pages[i] = NULL;
 	block->live--;
 	notify_peer(page, notify);
-	page_end(ended, page, block_refs(block)[i]);
+	page_end(ending, page, block_refs(block)[i]);
 }
 
 /* Free @block if its pages are all released. Returns the one after it. */
@@ -139,18 +139,18 @@ static struct gntalloc_block *settle_block(struct gntalloc_file *file,
  */
 void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 {
-	struct gntalloc_ended ended = { 0 };
+	struct gntalloc_ending ending = { 0 };
 
 	lockdep_assert_held(&file->lock);
 	while (count) {
 		for (; pos.i < pos.block->count && count; pos.i++, count--) {
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
-			settle_page(&ended, pos.block, pos.i);
+			settle_page(&ending, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
 	}
-	page_flush(&ended);
+	page_flush(&ending);
 }
 
 /*
@@ -160,19 +160,19 @@ void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 {
 	struct gntalloc_pos pos = file_find(file, index);
-	struct gntalloc_ended ended = { 0 };
+	struct gntalloc_ending ending = { 0 };
 	u64 end = index + count;
 
 	while (pos.block && pos.block->first + pos.i < end) {
 		for (; pos.i < pos.block->count; pos.i++) {
 			if (pos.block->first + pos.i >= end)
 				break;
-			settle_page(&ended, pos.block, pos.i);
+			settle_page(&ending, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
 	}
-	page_flush(&ended);
+	page_flush(&ending);
 }
 
 /*
@@ -182,14 +182,14 @@ void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 void file_release(struct gntalloc_file *file)
 {
 	struct gntalloc_pos pos = file_find(file, 0);
-	struct gntalloc_ended ended = { 0 };
+	struct gntalloc_ending ending = { 0 };
 
 	while (pos.block) {
 		for (pos.i = 0; pos.i < pos.block->count; pos.i++) {
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
-			settle_page(&ended, pos.block, pos.i);
+			settle_page(&ending, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 	}
-	page_flush(&ended);
+	page_flush(&ending);
 }

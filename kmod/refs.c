@@ -12,6 +12,7 @@
  * out the first first.
  */
 
+#include <linux/bitops.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
@@ -112,26 +113,6 @@ static int take_new(grant_ref_t *refs, unsigned int want)
 	return 0;
 }
 
-/* Claim all @count references or none; they grant nothing yet. */
-int refs_claim(grant_ref_t *refs, unsigned int count)
-{
-	unsigned int got;
-	int err;
-
-	mutex_lock(&refs_lock);
-	got = take(refs, count, false);
-	err = take_new(refs + got, count - got);
-	if (err) {
-		got += take(refs + got, count - got, true);
-		err = take_new(refs + got, count - got);
-	}
-	mutex_unlock(&refs_lock);
-
-	if (err)
-		refs_release(refs, got);
-	return err;
-}
-
 /* Where a reference that comes now belongs; NULL if it cannot wait. */
 static struct bucket *newest_bucket(void)
 {
@@ -149,15 +130,20 @@ static struct bucket *newest_bucket(void)
 	return bucket;
 }
 
+/* When the work has something to do again; a changed ref_delay soon counts. */
+static unsigned long trim_time(unsigned long time)
+{
+	return min(time, (unsigned long)HZ) + 1;
+}
+
 /* Keep references that grant nothing, for later. The first goes first. */
-void refs_release(const grant_ref_t *refs, unsigned int count)
+static void keep(const grant_ref_t *refs, unsigned int count)
 {
 	struct bucket *bucket;
 	unsigned int i;
 
 	if (!count)
 		return;
-	mutex_lock(&refs_lock);
 	bucket = newest_bucket();
 	for (i = 0; i < count; i++) {
 		if (bucket)
@@ -165,33 +151,72 @@ void refs_release(const grant_ref_t *refs, unsigned int count)
 		else
 			gnttab_free_grant_reference(refs[i]);
 	}
-	if (bucket) {
-		bucket->count += count;
-		bucket->last = jiffies;
-		waiting += count;
-		if (waiting > KEEP)
-			schedule_delayed_work(&trim_work, delay() + 1);
+	if (!bucket)
+		return;
+	bucket->count += count;
+	bucket->last = jiffies;
+	waiting += count;
+	if (waiting > KEEP)
+		schedule_delayed_work(&trim_work, trim_time(delay()));
+}
+
+/* Claim all @count references or none; they grant nothing yet. */
+int refs_claim(grant_ref_t *refs, unsigned int count)
+{
+	unsigned int got;
+	int err;
+
+	mutex_lock(&refs_lock);
+	got = take(refs, count, false);
+	err = take_new(refs + got, count - got);
+	if (err) {
+		got += take(refs + got, count - got, true);
+		err = take_new(refs + got, count - got);
 	}
+	if (err)
+		keep(refs, got);
+	mutex_unlock(&refs_lock);
+	return err;
+}
+
+/* Give back references that were claimed and not used. */
+void refs_release(const grant_ref_t *refs, unsigned int count)
+{
+	mutex_lock(&refs_lock);
+	keep(refs, count);
 	mutex_unlock(&refs_lock);
 }
 
 /*
- * Keep the @count references that were just freed to the kernel. It gives out
- * the last freed first, so they are still there, unless another driver was
- * faster: a window of some hundred instructions. What ends a grant without
- * freeing its reference, gnttab_end_foreign_access_ref(), writes a line to the
- * log for each page that a peer still maps, which is no more than usual here.
+ * End the grants of the pages in @ending, but not those that the peer maps or
+ * this kernel still uses; the bits of the others are set in what is returned.
+ * One operation asks and ends (XSA-396).
+ *
+ * It also frees the reference to the kernel, which gives out the last freed
+ * first: so they are taken back from there, which another driver could only
+ * prevent within some hundred instructions. What ends a grant and leaves the
+ * reference alone, gnttab_end_foreign_access_ref(), writes a line to the log
+ * for each page that a peer still maps, which is no more than usual here.
  */
-void refs_rest(unsigned int count)
+u32 refs_end(const struct gntalloc_ending *ending)
 {
-	grant_ref_t refs[GNTALLOC_ENDED_MAX], chain;
-	unsigned int i;
+	grant_ref_t refs[GNTALLOC_ENDING_MAX], chain;
+	unsigned int i, count;
+	u32 ended = 0;
 
-	if (gnttab_alloc_grant_references(count, &chain))
-		return;
-	for (i = count; i; i--)
-		refs[i - 1] = gnttab_claim_grant_reference(&chain);
-	refs_release(refs, count);
+	mutex_lock(&refs_lock);
+	for (i = 0; i < ending->count; i++)
+		if (page_count(ending->pages[i]) == 1 &&
+		    gnttab_try_end_foreign_access(ending->refs[i]))
+			ended |= BIT(i);
+	count = hweight32(ended);
+	if (count && !gnttab_alloc_grant_references(count, &chain)) {
+		for (i = count; i; i--)
+			refs[i - 1] = gnttab_claim_grant_reference(&chain);
+		keep(refs, count);
+	}
+	mutex_unlock(&refs_lock);
+	return ended;
 }
 
 /* Hand up to FREE_BATCH references to the kernel, so that the oldest are first.
@@ -223,8 +248,8 @@ static void trim(struct work_struct *work)
 		mutex_lock(&refs_lock);
 		given = waiting > KEEP ? give_back(waiting - KEEP, false) : 0;
 		if (!given && waiting > KEEP)
-			schedule_delayed_work(&trim_work,
-					      delay() / (BUCKETS / 2) + 1);
+			schedule_delayed_work(
+				&trim_work, trim_time(delay() / (BUCKETS / 2)));
 		mutex_unlock(&refs_lock);
 		cond_resched();
 	} while (given);

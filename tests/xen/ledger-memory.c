@@ -230,6 +230,9 @@ static void memory_is_charged(void)
 
 	quiet_console(true);
 	set_memory("8388608");
+	/* An error is wanted, and nobody killed: this process could be now. */
+	if (!write_file("/proc/self/oom_score_adj", "1000"))
+		cannot("become the first to be killed");
 	result = alloc(fd, 4 * CHARGED_PAGES);
 	set_memory("max");
 	quiet_console(false);

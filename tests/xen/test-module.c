@@ -263,6 +263,22 @@ static void refuses_wrong_runs(void **state)
 	assert_errno(dealloc(index, 4), EINVAL);
 }
 
+/* Who may not write to the descriptor can still read the pages. */
+static void a_read_only_descriptor(void **state)
+{
+	uint64_t index;
+	void *page;
+
+	(void)state;
+	close(fd);
+	fd = open("/dev/xen/gntalloc", O_RDONLY | O_CLOEXEC);
+	index = alloc(1);
+	assert_errno(map(index, 1), EACCES);
+	page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, (off_t)index);
+	assert_ptr_not_equal(page, MAP_FAILED);
+	assert_int_equal(munmap(page, PAGE), 0);
+}
+
 static void part_of_a_mapping_goes(void **state)
 {
 	uint64_t index = alloc(6);
@@ -498,6 +514,7 @@ int main(void)
 		test(loses_nothing_in_bad_memory),
 		test(runs_go_across_allocations),
 		test(refuses_wrong_runs),
+		test(a_read_only_descriptor),
 		test(part_of_a_mapping_goes),
 		test(a_mapping_moves),
 		test(two_mappings_of_a_page),
