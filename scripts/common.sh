@@ -68,7 +68,7 @@ install_packages() { # PACKAGE...
 packages=(
 	autoconf automake libtool make gcc g++ libc6-dev pkg-config
 	libxen-dev libcmocka-dev
-	qemu-system-x86 busybox-static cpio binutils xz-utils libelf1
+	qemu-system-x86 busybox-static cpio binutils xz-utils libelf-dev
 )
 
 # Configure and build in a directory of its own: NAME [CONFIGURE ARGUMENT...]
