@@ -106,7 +106,10 @@ static inline u32 *block_notify(struct gntalloc_block *block)
 	return block_refs(block) + block->count;
 }
 
-/* A page of a file: the @i-th of @block, which is NULL for none. */
+/*
+ * A page of a file: the @i-th of @block, which is NULL for none. It is good as
+ * long as the lock of the file is held.
+ */
 struct gntalloc_pos {
 	struct gntalloc_block *block;
 	unsigned int i;
