@@ -42,7 +42,7 @@ static int get_used(char *buffer, const struct kernel_param *kp)
 module_param_call(used, NULL, get_used, NULL, 0444);
 MODULE_PARM_DESC(used, "Pages that count against limit now");
 
-/* Held by whoever tries pages of the list, so that none is missing from it. */
+/* Held by whoever tries pages, which are off the list meanwhile. */
 static DEFINE_MUTEX(reap_lock);
 /* Guards the list, its count and the time to the next try; innermost. */
 static DEFINE_SPINLOCK(list_lock);
