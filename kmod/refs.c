@@ -219,22 +219,15 @@ u32 refs_end(const struct gntalloc_ending *ending)
 	return ended;
 }
 
-/* Hand up to FREE_BATCH references to the kernel, so that the oldest are first.
- */
+/* Hand references to the kernel, which gives out first what it got last. */
 static unsigned int give_back(unsigned int most, bool young)
 {
-	grant_ref_t refs[32], chain = chain_end;
-	unsigned int given = 0, got, i;
+	grant_ref_t refs[FREE_BATCH], chain = chain_end;
+	unsigned int given, i;
 
-	most = min(most, FREE_BATCH + 0u);
-	do {
-		got = take(refs,
-			   min_t(unsigned int, most - given, ARRAY_SIZE(refs)),
-			   young);
-		for (i = 0; i < got; i++)
-			push(&chain, refs[i]);
-		given += got;
-	} while (got && given < most);
+	given = take(refs, min_t(unsigned int, most, FREE_BATCH), young);
+	for (i = given; i; i--)
+		push(&chain, refs[i - 1]);
 	gnttab_free_grant_references(chain);
 	return given;
 }
