@@ -321,6 +321,7 @@ static const struct ledger_case *find(const char *id)
 		table_cases,
 		call_cases,
 		memory_cases,
+		library_cases,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)

@@ -23,7 +23,8 @@ struct ledger_case {
 	void (*run)(void);
 };
 
-extern const struct ledger_case table_cases[], call_cases[], memory_cases[];
+extern const struct ledger_case table_cases[], call_cases[], memory_cases[],
+	library_cases[];
 
 /* Add words to the row; they say what was seen, met or not. */
 void expect(bool met, const char *format, ...) __format(2);

@@ -36,11 +36,11 @@ tests_xen_stress_LDADD = $(PEER_LIBS)
 tests_xen_test_scale_CPPFLAGS = $(xen_cppflags)
 tests_xen_test_scale_LDADD = src/libgntshr.la $(CMOCKA_LIBS)
 
-# What the stock module gets wrong, case by case; run by tests/xen/ledger.
+# What the stock module and library get wrong, case by case; run by tests/xen/ledger.
 check_PROGRAMS += tests/xen/ledger-cases
 EXTRA_DIST += tests/xen/ledger
 tests_xen_ledger_cases_SOURCES = tests/xen/ledger-cases.c tests/xen/ledger.h \
 	tests/xen/ledger-calls.c tests/xen/ledger-memory.c \
-	tests/xen/ledger-table.c
+	tests/xen/ledger-library.c tests/xen/ledger-table.c
 tests_xen_ledger_cases_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
-tests_xen_ledger_cases_LDADD = $(PEER_LIBS)
+tests_xen_ledger_cases_LDADD = src/libgntshr.la $(PEER_LIBS)
