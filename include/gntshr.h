@@ -15,7 +15,8 @@
  * peer and maps them into this program; all of it lasts until
  * gntshr_unshare(), gntshr_close() or the end of the process. The frontend
  * tells the peer the references by other means, most often xenstore, and the
- * peer maps them, with libxengnttab for example.
+ * peer maps them, with libxengnttab for example. The mapping here belongs to
+ * the library: do not munmap, mremap or map over it.
  *
  * Life of a share
  * ---------------
@@ -40,14 +41,17 @@
  * Threads
  * -------
  * Every call may be made on one handle by many threads at once, gntshr_close()
- * excepted: it must be the last.
+ * excepted: it must be the last. None may be made in a signal handler. The
+ * logger is called by the thread whose call fails, so one handle in many
+ * threads wants a logger that many may call.
  *
  * fork and exec
  * -------------
  * exec ends what the process shared: the descriptor is close-on-exec.
- * A child made by fork has a copy of the mappings and the descriptor. It may
- * call gntshr_close() and nothing else on the handle; that drops the copies
- * and leaves the parent's shares alone. All other calls fail with EPERM there.
+ * A child made by fork has a copy of the mappings and the descriptor. It should
+ * call gntshr_close(): that drops the copies and leaves the parent's shares
+ * alone. But for gntshr_fd() all other calls on the handle fail with EPERM
+ * there; it may open a handle of its own.
  * As long as a child neither closes, execs nor exits, it keeps the pages
  * alive, and the peer is not notified when the parent dies. A program that
  * forks such children can keep the pages out of them,
@@ -55,7 +59,9 @@
  *	madvise(pages, count * 4096, MADV_DONTFORK);
  *
  * but the child must then still close its copy of the descriptor, with
- * close(gntshr_fd(h)) and not with gntshr_close().
+ * close(gntshr_fd(h)) and not with gntshr_close(), which would unmap whatever
+ * the child has at those addresses. Children of vfork() and clone() may make no
+ * call on the handle at all.
  *
  * Limits
  * ------
@@ -78,9 +84,11 @@
  * From libxengnttab
  * -----------------
  * These calls have the names, the order of arguments and the meaning of
- * xengntshr_*: "sed s/xengntshr_/gntshr_/" ports a program. What differs: a
- * wrong argument fails with EINVAL, gntshr_unshare() wants the very address and
- * count of a share, and nothing is printed unless a logger is given.
+ * xengntshr_*: "sed s/xengntshr_/gntshr_/g" and this header port a program.
+ * What differs: gntshr_close() ends what is still shared, a wrong argument
+ * fails with EINVAL, gntshr_unshare() wants the very address and count of a
+ * share, and nothing is printed unless a logger is given. libgntshr(7) says
+ * more.
  */
 #ifndef GNTSHR_H
 #define GNTSHR_H
@@ -108,11 +116,13 @@ typedef struct gntshr_handle gntshr_handle;
 /**
  * Open the grant allocation device, /dev/xen/gntalloc.
  *
- * @param logger	who is told, once and in words, why a call failed; or
- *			NULL for nobody. It is borrowed: it must outlive the
- *			handle.
+ * @param logger	who is told, once and in words, why a call failed, this
+ *			one or a later one on the handle, gntshr_close()
+ *			excepted; or NULL for nobody. It is borrowed: it must
+ *			outlive the handle.
  * @param open_flags	0; no flag is defined.
- * @return a handle, which gntshr_close() releases; or NULL with errno:
+ * @return a handle, which gntshr_close() releases; or NULL with errno, and
+ *	nothing is open:
  *	- EINVAL: open_flags is not 0
  *	- ENOENT, ENODEV, ENXIO: there is no such device: this is not a Xen
  *	  domain, or the module xen-gntalloc is not loaded
@@ -131,21 +141,27 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
  *
  * In a child made by fork only the child's copies go.
  *
- * @param h	a handle, not used any more afterwards; NULL does nothing.
- * @return 0; or -1 with errno if the kernel refused a part of it (EBADF: the
- *	descriptor was closed by somebody else). The handle is gone in any case.
+ * @param h	a handle, not used any more afterwards; NULL does nothing
+ * @return 0; or -1 with the errno of what the kernel refused first, after all
+ *	else was done. The handle is gone in any case:
+ *	- EBADF: the descriptor was closed by somebody else
+ *	- ENOMEM: out of memory in the kernel, while unmapping. If it was so a
+ *	  second time, some pages stay mapped until the process ends.
  *
  * @since 0.1
  */
 int gntshr_close(gntshr_handle *h);
 
 /**
- * The descriptor behind a handle, to pass it to poll, fcntl or an ioctl.
+ * The descriptor behind a handle, for an ioctl of xen-gntalloc(4), fcntl, or to
+ * close it in a child made by fork.
  *
- * It belongs to the handle: do not close it.
+ * It belongs to the handle: do not close it elsewhere, and leave the pages that
+ * the library shares to the library. It is close-on-exec. poll has nothing to
+ * tell of it.
  *
- * @param h	a handle
- * @return the descriptor. Cannot fail.
+ * @param h	a handle, not NULL
+ * @return the descriptor, good until gntshr_close(). Cannot fail.
  *
  * @since 0.1
  */
@@ -157,22 +173,26 @@ int gntshr_fd(gntshr_handle *h);
  * The pages are zeroed, lie next to each other in this program, and can be read
  * and written here. They stay until gntshr_unshare() or gntshr_close().
  *
- * @param h	a handle
+ * @param h	a handle, not NULL
  * @param domid	who may map them: 0 to 0x7FEF
  * @param count	how many pages, 1 at least
- * @param refs	out: count grant references, refs[i] for page i. Untouched
- *		after a failure.
+ * @param refs	out: count grant references, refs[i] for page i; not NULL.
+ *		Untouched after a failure.
  * @param flags	GNTSHR_WRITABLE, or 0 for a peer that may only read
- * @return the address of the first page; or NULL with errno, and nothing is
- *	shared:
- *	- EINVAL: a wrong domid, count, refs (NULL) or flags
+ * @return the address of the first page, for gntshr_unshare(); or NULL with
+ *	errno, and nothing is shared:
+ *	- EINVAL: a wrong domid, count (0, or more than a process can map),
+ *	  refs (NULL) or flags
  *	- ENOSPC: more than the driver's limit allows, or the grant table is
- *	  full. The logger tells which.
- *	- ENOMEM: out of memory, or the process has too many mappings
+ *	  full. The logger tells which, as far as it can be known.
+ *	- ENOMEM: out of memory, in the system or the process's control group;
+ *	  or the process has too many mappings, or no room for this one
  *	- EAGAIN: the process may not lock so much memory (mlockall, and
  *	  RLIMIT_MEMLOCK)
  *	- EINTR: the process is being killed
  *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
+ *	- ENOTTY: a 32-bit program under a 64-bit kernel with the stock driver
  *
  * @since 0.1
  */
@@ -184,17 +204,19 @@ void *gntshr_share_pages(gntshr_handle *h, uint32_t domid, uint32_t count,
  *
  * As gntshr_share_pages() with a count of 1 and gntshr_set_unmap_notify().
  *
- * @param h		a handle
+ * @param h		a handle, not NULL
  * @param domid		who may map the page: 0 to 0x7FEF
- * @param ref		out: the grant reference. Untouched after a failure.
+ * @param ref		out: the grant reference; not NULL. Untouched after a
+ *			failure.
  * @param flags		GNTSHR_WRITABLE, or 0
  * @param notify_offset	which byte of the page to clear, 0 to 4095; (uint32_t)-1
  *			for none
- * @param notify_port	local port of the event channel to signal, open in this
- *			domain; (uint32_t)-1 for none
- * @return the address of the page; or NULL with errno, and nothing is shared:
- *	as gntshr_share_pages(), and
- *	- EINVAL: a wrong notify_offset or notify_port
+ * @param notify_port	local port of the event channel to signal, which a
+ *			program of this domain has open; (uint32_t)-1 for none
+ * @return the address of the page, for gntshr_unshare(); or NULL with errno,
+ *	and nothing is shared: as gntshr_share_pages(), and
+ *	- EINVAL: a wrong notify_offset, or a notify_port that is not open or
+ *	  that some 32,700 pages name already
  *
  * @since 0.1
  */
@@ -208,18 +230,21 @@ void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
  * It replaces the one that the page has. Any page of a share can have its own,
  * at any time.
  *
- * @param h	a handle
+ * @param h	a handle, not NULL
  * @param addr	any byte in a page that this handle shares; with
  *		GNTSHR_NOTIFY_CLEAR_BYTE the one to clear
- * @param action	GNTSHR_NOTIFY_CLEAR_BYTE, GNTSHR_NOTIFY_SEND_EVENT,
- *both, or 0 to cancel
- * @param port	local port of the event channel to signal, open in this
- *		domain; not looked at without GNTSHR_NOTIFY_SEND_EVENT. The
- *		kernel holds the channel open as long as the notification lasts.
+ * @param action GNTSHR_NOTIFY_CLEAR_BYTE, GNTSHR_NOTIFY_SEND_EVENT, both, or 0
+ *		to cancel
+ * @param port	local port of the event channel to signal, which a program of
+ *		this domain has open; not looked at without
+ *		GNTSHR_NOTIFY_SEND_EVENT. The kernel holds the channel open as
+ *		long as the notification lasts.
  * @return 0; or -1 with errno, and the notification is what it was:
- *	- EINVAL: a wrong action or port, a port that some 32,000 pages name
- *	  already, or an addr that this handle does not share
+ *	- EINVAL: a wrong action, a port that is not open or that some 32,700
+ *	  pages name already, or an addr that this handle does not share or
+ *	  that is being unshared
  *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
  *
  * @since 0.1
  */
@@ -229,17 +254,20 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 /**
  * End a share: unmap its pages here, notify the peer, give the pages back.
  *
- * What the peer still maps stays readable and writable for it until it lets go.
+ * What the peer still maps stays mapped there, as it was, until it lets go.
  *
- * @param h	a handle
+ * @param h	a handle, not NULL
  * @param addr	what gntshr_share_pages() or gntshr_share_page_notify() returned
  * @param count	as it was there; 1 for the latter
  * @return 0; or -1 with errno:
  *	- EINVAL: addr and count are not those of a share of this handle, or it
  *	  is being unshared by another thread. Nothing happened.
  *	- EPERM: the handle was inherited through fork. Nothing happened.
- *	- ENOMEM, or another error of munmap(2): the pages are still mapped; the
- *	  call can be made again.
+ *	- ENOMEM: out of memory in the kernel, while unmapping. The pages are
+ *	  still mapped, and their notification stands but cannot be changed any
+ *	  more; make the call again.
+ *	- EBADF: the descriptor was closed by somebody else. Nothing happened;
+ *	  gntshr_close() ends the share.
  *
  * @since 0.1
  */
