@@ -37,6 +37,8 @@ tests_unit_test_reasons_LDADD = $(unit_ldadd)
 # pages are right.
 dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
 	tests/unit/test-symbols tests/unit/test-man
+EXTRA_DIST += tests/unit/checks.sh
 TESTS += $(dist_check_SCRIPTS)
 AM_TESTS_ENVIRONMENT = CC='$(CC)' CXX='$(CXX)' NM='$(NM)' \
-	top_srcdir='$(top_srcdir)'; export CC CXX NM top_srcdir;
+	XEN_CFLAGS='$(XEN_CFLAGS)' top_srcdir='$(top_srcdir)'; \
+	export CC CXX NM XEN_CFLAGS top_srcdir;
