@@ -36,7 +36,7 @@ tests_unit_test_reasons_LDADD = $(unit_ldadd)
 # map file lists and that is what the header declares; the README and the manual
 # pages are right.
 dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
-	tests/unit/test-symbols tests/unit/test-man
+	tests/unit/test-symbols tests/unit/test-man tests/unit/test-docs
 EXTRA_DIST += tests/unit/checks.sh
 TESTS += $(dist_check_SCRIPTS)
 AM_TESTS_ENVIRONMENT = CC='$(CC)' CXX='$(CXX)' NM='$(NM)' \
