@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What sharing costs, in instructions. Built for libgntshr and for
+ * libxengnttab; bench/run runs both and makes a table of the lines
+ *
+ *	LIBRARY MEASURE NUMBER NAME=VALUE...
+ *
+ * The values are instructions a page, but for call (instructions a call), bytes
+ * and return_ms.
+ */
+
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "measure.h"
+
+#define PROFILE_PAGES 16384u
+#define PROFILE_ROUNDS 1000u
+
+static void *map(uint32_t count, int flags)
+{
+	void *pages = mmap(NULL, (size_t)count * PAGE, PROT_READ | PROT_WRITE,
+			   flags | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (pages == MAP_FAILED)
+		err(1, "cannot map %u pages", count);
+	return pages;
+}
+
+static void *map_shared(uint32_t count)
+{
+	return map(count, MAP_SHARED);
+}
+
+static void *map_private(uint32_t count)
+{
+	return map(count, MAP_PRIVATE);
+}
+
+static void unmap(void *pages, uint32_t count)
+{
+	munmap(pages, (size_t)count * PAGE);
+}
+
+static const struct way grants = { "pages", share, unshare };
+static const struct way floors[] = {
+	{ "floor-shared", map_shared, unmap },
+	{ "floor-private", map_private, unmap },
+};
+
+static void pages(const struct way *way, char **counts)
+{
+	for (; *counts; counts++) {
+		reserve_refs(number(*counts));
+		measure(way, number(*counts), number(*counts));
+	}
+}
+
+/* For bench/profile, which counts between the marks. */
+static void profile(char **counts)
+{
+	for (; *counts; counts++) {
+		uint32_t count = number(*counts);
+		uint32_t rounds = PROFILE_PAGES / count;
+
+		if (rounds > PROFILE_ROUNDS)
+			rounds = PROFILE_ROUNDS;
+		reserve_refs(count);
+		make_place(count);
+		sample(&grants, count, rounds);
+		MARK(0);
+		sample(&grants, count, rounds);
+		MARK(1);
+		printf("%s profile %u pages=%u\n", LIBRARY, count,
+		       count * rounds);
+		fflush(stdout);
+	}
+}
+
+/* A process without a share of its own measures when it is told to. */
+static void watch_from_elsewhere(int from, int to)
+{
+	static const struct way elsewhere = { "live-elsewhere", share,
+					      unshare };
+	uint32_t n;
+
+	h = gntshr_open(NULL, 0);
+	while (read(from, &n, sizeof(n)) == sizeof(n)) {
+		measure(&elsewhere, 1, n);
+		if (write(to, "", 1) != 1)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+/*
+ * One page more, with so many alive: in this process, where each is a mapping,
+ * and one more mapping costs the kernel more the more there are; and in
+ * another, where only the driver knows of them.
+ */
+static void live(char **counts)
+{
+	static const struct way here = { "live", share, unshare };
+	int down[2], up[2];
+	uint32_t n = 0;
+	pid_t pid;
+	char ok;
+
+	if (pipe(down) || pipe(up) || (pid = fork()) < 0)
+		err(1, "cannot start a process");
+	if (!pid) {
+		close(down[1]);
+		watch_from_elsewhere(down[0], up[1]);
+	}
+	h = gntshr_open(NULL, 0);
+	for (; *counts; counts++) {
+		uint32_t want = number(*counts);
+
+		for (; n < want; n++)
+			share(1);
+		measure(&here, 1, n);
+		if (write(down[1], &n, sizeof(n)) != sizeof(n) ||
+		    read(up[0], &ok, 1) != 1)
+			errx(1, "the other process failed");
+	}
+	close(down[1]);
+	waitpid(pid, NULL, 0);
+}
+
+static const char usage[] =
+	"usage: bench pages|floor|profile|memory|peer PAGES... | live SHARES... | notify";
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	char **rest = argv + 2;
+
+	clock_check();
+	reserve_refs(1);
+	if (!strcmp(what, "live"))
+		return live(rest), 0;
+	h = gntshr_open(NULL, 0);
+	if (!h)
+		err(1, "cannot open " DEVICE);
+	if (!strcmp(what, "pages"))
+		pages(&grants, rest);
+	else if (!strcmp(what, "floor"))
+		pages(&floors[0], rest), pages(&floors[1], rest);
+	else if (!strcmp(what, "profile"))
+		profile(rest);
+	else if (!strcmp(what, "notify"))
+		notify();
+	else if (!strcmp(what, "memory"))
+		memory(rest);
+	else if (!strcmp(what, "peer"))
+		peer(rest);
+	else
+		errx(2, "%s", usage);
+	return 0;
+}

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Makes bench/run's tables of its lines,
+# "DOMAIN MODULE LIBRARY MEASURE NUMBER NAME=VALUE...".
+
+function library(module) {
+	return module == "ours" ? "libgntshr" : "libxengnttab"
+}
+
+# NAME of a measure; empty where it was not taken.
+function get(module, measure, number, name) {
+	return value[domain, module, library(module), measure, number, name]
+}
+
+function show(x) {
+	return x == "" ? "-" : sprintf(x < 1000 ? "%.1f" : "%.0f", x)
+}
+
+function ratio(x, y) {
+	return x == "" || y == "" || y == 0 ? "-" : sprintf("%.2f", x / y)
+}
+
+function row(what, stock, ours, floor, private) {
+	if (stock == "" && ours == "")
+		return
+	printf "| %-34s | %9s | %9s | %5s | %9s | %9s | %5s |\n", what,
+		show(stock), show(ours), ratio(ours, stock), show(floor),
+		show(private), ratio(ours, floor)
+}
+
+function row_of(what, measure, number, name) {
+	row(what, get("stock", measure, number, name),
+		get("ours", measure, number, name), "", "")
+}
+
+function pages(number,		i, name, what) {
+	for (i = 1; i <= 4; i++) {
+		name = names[i]
+		what = i > 1 ? "" : number (number == 1 ? " page" : " pages") \
+			" a call: "
+		row(what name, get("stock", "pages", number, name),
+			get("ours", "pages", number, name),
+			get("ours", "floor-shared", number, name),
+			get("ours", "floor-private", number, name))
+	}
+}
+
+function table(		i, n) {
+	printf "\n%s, instructions a page\n\n", title[domain]
+	row_head()
+	for (i = 1; i <= seen["pages"]; i++)
+		pages(number_of["pages", i])
+	for (i = 1; i <= seen["live"]; i++) {
+		n = number_of["live", i]
+		row_of("1 page, " n " live here", "live", n, "sum")
+		row_of("1 page, " n " live elsewhere", "live-elsewhere", n,
+			"sum")
+	}
+	row_of("1 page with a notification", "share-notify", 1, "sum")
+	row_of("set a notification: byte", "notify-byte", 1, "call")
+	row_of("set a notification: event", "notify-event", 1, "call")
+	for (i = 1; i <= seen["peer"]; i++) {
+		n = number_of["peer", i]
+		row_of("unshare " n " that the peer maps", "peer", n, "unshare")
+		row_of("their return, in ms", "peer", n, "return_ms")
+	}
+	for (i = 1; i <= seen["memory"]; i++) {
+		n = number_of["memory", i]
+		row_of("kernel memory, " n " a call: bytes", "memory", n,
+			"bytes")
+	}
+	for (i = 1; i <= seen["user"]; i++) {
+		n = number_of["user", i]
+		row_of("the library alone, " n " a call", "user", n, "sum")
+	}
+}
+
+function row_head() {
+	printf "| %-34s | %9s | %9s | %5s | %9s | %9s | %5s |\n", "", "stock",
+		"ours", "ratio", "shared", "private", "ratio"
+	print "|---|--:|--:|--:|--:|--:|--:|"
+}
+
+# The other two pairs of library and module.
+function crossed(		i, n, line) {
+	for (i = 1; i <= seen["pages"]; i++) {
+		n = number_of["pages", i]
+		line = ""
+		if (!((domain, "stock", "libgntshr", "pages", n, "sum") in value))
+			continue
+		if (!headed++) {
+			printf "\n%s, sum, each library on each module\n\n",
+				title[domain]
+			print "| pages a call | libxengnttab, stock" \
+				" | libgntshr, stock | libxengnttab, ours" \
+				" | libgntshr, ours |"
+			print "|--:|--:|--:|--:|--:|"
+		}
+		printf "| %d | %s | %s | %s | %s |\n", n,
+			show(value[domain, "stock", "libxengnttab", "pages", n, "sum"]),
+			show(value[domain, "stock", "libgntshr", "pages", n, "sum"]),
+			show(value[domain, "ours", "libxengnttab", "pages", n, "sum"]),
+			show(value[domain, "ours", "libgntshr", "pages", n, "sum"])
+	}
+	headed = 0
+}
+
+BEGIN {
+	split("share touch unshare sum", names, " ")
+	title["dom0"] = "PV dom0"
+	title["pv"] = "PV guest"
+	title["pvh"] = "PVH guest"
+}
+
+{
+	if (!(($4, $5) in known)) {
+		known[$4, $5] = 1
+		number_of[$4, ++seen[$4]] = $5
+	}
+	if (!($1 in domains)) {
+		domains[$1] = 1
+		domain_of[++domain_count] = $1
+	}
+	for (i = 6; i <= NF; i++) {
+		split($i, part, "=")
+		value[$1, $2, $3, $4, $5, part[1]] = part[2]
+	}
+}
+
+END {
+	for (d = 1; d <= domain_count; d++) {
+		domain = domain_of[d]
+		table()
+		crossed()
+	}
+}

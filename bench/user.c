@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What the library itself takes, in instructions a page: the kernel's part is
+ * played here and does nothing.
+ *
+ *	user PAGES...
+ */
+
+#include <err.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "measure.h"
+
+#define MOST 512
+#define ROUNDS 200
+
+static char arena[MOST * PAGE] __attribute__((aligned(4096)));
+
+/* In place of libc's: what the program defines comes first. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	(void)fd, (void)request;
+	return 0;
+}
+
+void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	(void)addr, (void)size, (void)prot, (void)flags, (void)fd, (void)offset;
+	return arena;
+}
+
+extern __typeof__(mmap) mmap64 __attribute__((alias("mmap")));
+
+int munmap(void *addr, size_t size)
+{
+	(void)addr, (void)size;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct way library = { "user", share, unshare };
+
+	clock_check();
+	h = gntshr_open(NULL, 0);
+	if (!h)
+		err(1, "cannot open " DEVICE);
+	for (int i = 1; i < argc; i++) {
+		struct cost cost;
+		uint32_t count = number(argv[i]);
+
+		if (!count || count > MOST)
+			errx(2, "usage: user PAGES..., 1 to %d", MOST);
+		reserve_refs(count);
+		sample(&library, count, ROUNDS);
+		cost = sample(&library, count, ROUNDS);
+		printf("%s user %u share=%.1f unshare=%.1f sum=%.1f\n", LIBRARY,
+		       count, cost.share, cost.unshare,
+		       cost.share + cost.unshare);
+		fflush(stdout);
+	}
+	return 0;
+}
