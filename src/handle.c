@@ -104,7 +104,12 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 		return NULL;
 	}
 	h->logger = logger;
-	pthread_mutex_init(&h->lock, NULL);
+	error = pthread_mutex_init(&h->lock, NULL);
+	if (error) {
+		gntshr_fail(logger, error, "no lock for a handle");
+		free(h);
+		return NULL;
+	}
 
 	h->fd = gntshr_sys_open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (h->fd < 0) {
