@@ -1,88 +1,47 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
+#undef NDEBUG
+#include <assert.h>
 #include <fcntl.h>
-#include <search.h>
+#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <xen/gntalloc.h>
 #include <xentoollog.h>
 
+#include "fake-steps.h"
 #include "fake.h"
 
-#define PAGES 4096
+#define FILES 16
 
-/* A page that was ever allocated, at its index; its reference follows from it.
+/*
+ * A descriptor that came through fork: pages and notifications behind it are
+ * the parent's, only the mappings are ours.
  */
-struct page {
-	unsigned char *bytes;
-	int fd;
-	bool listed;
-	unsigned int mapped;
-	unsigned int action, offset;
-};
+enum file { FREE, OPEN, INHERITED };
+/* The descriptor of pages that came that way. */
+#define PARENT (-1)
 
 struct fake fake;
 char fake_message[1024];
 unsigned int fake_messages;
 
-static struct page pages[PAGES];
+/* Guards all below. The library calls with its own locks held. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static enum file files[FILES];
+static struct fake_page pages[FAKE_PAGES];
 static unsigned int next_page;
+/* All pages in a row, and how the peer sees them. */
+static int memory_fd = -1;
 static unsigned char *memory;
 
-/* ---- failures ---- */
-
-static bool fails(void)
+static void settle(struct fake_page *page)
 {
-	if (++fake.steps != fake.fail_at)
-		return false;
-	fake.failed = true;
-	errno = fake.fail_errno;
-	return true;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_tsearch(const void *key, void **root,
-		     int (*compare)(const void *, const void *));
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_tsearch(const void *key, void **root,
-		     int (*compare)(const void *, const void *));
-
-/* Memory runs out in its own way, with its own errno. */
-static bool memory_fails(void)
-{
-	if (!fails())
-		return false;
-	errno = fake.fail_errno = ENOMEM;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return memory_fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return memory_fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_tsearch(const void *key, void **root,
-		     int (*compare)(const void *, const void *))
-{
-	return memory_fails() ? NULL : __real_tsearch(key, root, compare);
-}
-
-/* ---- the device ---- */
-
-static void settle(struct page *page)
-{
-	if (!page->bytes || page->listed || page->mapped)
+	if (page->released || page->listed || page->addr || page->fd == PARENT)
 		return;
 	if (page->action & UNMAP_NOTIFY_CLEAR_BYTE) {
 		page->bytes[page->offset] = 0;
@@ -90,11 +49,18 @@ static void settle(struct page *page)
 	}
 	if (page->action & UNMAP_NOTIFY_SEND_EVENT)
 		fake.events++;
-	page->bytes = NULL;
+	page->released = true;
 	fake.released++;
 }
 
-static struct page *find(int fd, uint64_t index, uint64_t count)
+static void delist(struct fake_page *page)
+{
+	page->listed = false;
+	fake.listed--;
+	settle(page);
+}
+
+static struct fake_page *find(int fd, uint64_t index, uint64_t count)
 {
 	uint64_t first = index / GNTSHR_PAGE_SIZE, i;
 
@@ -111,17 +77,19 @@ static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
 	fake.domid = op->domid;
 	fake.flags = op->flags;
 	fake.count = op->count;
-	if (op->count > PAGES - next_page) {
+	if (op->count > FAKE_PAGES - next_page) {
 		errno = ENOSPC;
 		return -1;
 	}
 	op->index = (uint64_t)next_page * GNTSHR_PAGE_SIZE;
 	for (i = 0; i < op->count; i++, next_page++) {
-		struct page *page = &pages[next_page];
+		unsigned char *bytes =
+			memory + (size_t)next_page * GNTSHR_PAGE_SIZE;
 
-		page->bytes = memory + (size_t)next_page * GNTSHR_PAGE_SIZE;
-		page->fd = fd;
-		page->listed = true;
+		memset(bytes, 0, GNTSHR_PAGE_SIZE);
+		pages[next_page] = (struct fake_page){ .bytes = bytes,
+						       .fd = fd,
+						       .listed = true };
 		op->gref_ids[i] = FAKE_FIRST_REF + next_page;
 	}
 	fake.listed += op->count;
@@ -130,24 +98,20 @@ static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
 
 static int device_dealloc(int fd, const struct ioctl_gntalloc_dealloc_gref *op)
 {
-	struct page *page = find(fd, op->index, op->count);
-	uint32_t i;
+	struct fake_page *page = find(fd, op->index, op->count);
 
 	if (!page || !op->count) {
 		errno = EINVAL;
 		return -1;
 	}
-	for (i = 0; i < op->count; i++) {
-		page[i].listed = false;
-		settle(&page[i]);
-	}
-	fake.listed -= op->count;
+	for (uint32_t i = 0; i < op->count; i++)
+		delist(&page[i]);
 	return 0;
 }
 
 static int device_notify(int fd, const struct ioctl_gntalloc_unmap_notify *op)
 {
-	struct page *page = find(fd, op->index, 1);
+	struct fake_page *page = find(fd, op->index, 1);
 
 	if (!page) {
 		errno = ENOENT;
@@ -163,71 +127,112 @@ static int device_notify(int fd, const struct ioctl_gntalloc_unmap_notify *op)
 	return 0;
 }
 
+static int device_ioctl(int fd, unsigned long request, void *arg)
+{
+	switch (request) {
+	case IOCTL_GNTALLOC_ALLOC_GREF:
+		return fake_fails(FAKE_ALLOC) ? -1 : device_alloc(fd, arg);
+	case IOCTL_GNTALLOC_DEALLOC_GREF:
+		return fake_fails(FAKE_DEALLOC) ? -1 : device_dealloc(fd, arg);
+	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
+		return fake_fails(FAKE_NOTIFY) ? -1 : device_notify(fd, arg);
+	default:
+		assert(!"an ioctl that the driver knows");
+		return -1;
+	}
+}
+
+static enum file *file(int fd)
+{
+	assert(fd >= FAKE_FD && fd < FAKE_FD + FILES);
+	assert(files[fd - FAKE_FD] != FREE);
+	return &files[fd - FAKE_FD];
+}
+
+/* ---- in place of sys.c ---- */
+
 int gntshr_sys_open(const char *path, int flags)
 {
-	assert_string_equal(path, "/dev/xen/gntalloc");
-	assert_int_equal(flags, O_RDWR | O_CLOEXEC);
-	if (fails())
+	int i = 0;
+
+	assert(!strcmp(path, "/dev/xen/gntalloc"));
+	assert(flags == (O_RDWR | O_CLOEXEC));
+	if (fake_fails(FAKE_OPEN))
 		return -1;
-	return FAKE_FD + fake.open++;
+	pthread_mutex_lock(&lock);
+	while (files[i] != FREE)
+		assert(++i < FILES);
+	files[i] = OPEN;
+	fake.open++;
+	pthread_mutex_unlock(&lock);
+	return FAKE_FD + i;
 }
 
 int gntshr_sys_close(int fd)
 {
-	assert_int_equal(fd, FAKE_FD + --fake.open);
-	for (unsigned int i = 0; i < next_page; i++) {
-		if (pages[i].fd != fd)
-			continue;
-		fake.listed -= pages[i].listed;
-		pages[i].listed = false;
-		settle(&pages[i]);
-	}
+	pthread_mutex_lock(&lock);
+	*file(fd) = FREE;
+	fake.open--;
+	for (unsigned int i = 0; i < next_page; i++)
+		if (pages[i].fd == fd && pages[i].listed)
+			delist(&pages[i]);
+	pthread_mutex_unlock(&lock);
 	/* As the real one does: an error, and closed nevertheless. */
-	return fails() ? -1 : 0;
+	return fake_fails(FAKE_CLOSE) ? -1 : 0;
 }
 
 int gntshr_sys_ioctl(int fd, unsigned long request, void *arg)
 {
-	assert_in_range(fd, FAKE_FD, FAKE_FD + fake.open - 1);
-	if (fails())
-		return -1;
-	switch (request) {
-	case IOCTL_GNTALLOC_ALLOC_GREF:
-		return device_alloc(fd, arg);
-	case IOCTL_GNTALLOC_DEALLOC_GREF:
-		return device_dealloc(fd, arg);
-	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
-		return device_notify(fd, arg);
-	default:
-		fail_msg("ioctl %#lx", request);
-		return -1;
-	}
+	int rc;
+
+	pthread_mutex_lock(&lock);
+	assert(*file(fd) == OPEN);
+	rc = device_ioctl(fd, request, arg);
+	pthread_mutex_unlock(&lock);
+	return rc;
 }
 
 void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
 {
-	struct page *page = find(fd, offset, size / GNTSHR_PAGE_SIZE);
+	struct fake_page *page;
+	unsigned char *addr;
 
-	assert_non_null(page);
-	if (fails())
+	if (fake_fails(FAKE_MMAP))
 		return MAP_FAILED;
-	for (size_t i = 0; i < size / GNTSHR_PAGE_SIZE; i++, fake.mapped++)
-		page[i].mapped++;
-	return memory + offset;
+	pthread_mutex_lock(&lock);
+	assert(*file(fd) == OPEN);
+	page = find(fd, offset, size / GNTSHR_PAGE_SIZE);
+	assert(page);
+	addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd,
+		    (off_t)offset);
+	assert(addr != MAP_FAILED);
+	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
+		page->addr = addr + i;
+		fake.mapped++;
+	}
+	pthread_mutex_unlock(&lock);
+	return addr;
 }
 
 int gntshr_sys_munmap(void *addr, size_t size)
 {
-	size_t first =
-		(size_t)((unsigned char *)addr - memory) / GNTSHR_PAGE_SIZE;
+	struct fake_page *page;
 
-	assert_in_range(first, 0, next_page - 1);
-	if (fails())
+	if (fake_fails(FAKE_MUNMAP))
 		return -1;
-	for (size_t i = 0; i < size / GNTSHR_PAGE_SIZE; i++, fake.mapped--) {
-		assert_int_equal(pages[first + i].mapped--, 1);
-		settle(&pages[first + i]);
+	pthread_mutex_lock(&lock);
+	page = pages + next_page;
+	do
+		assert(--page >= pages);
+	while (page->addr != addr);
+	assert(!munmap(addr, size));
+	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
+		assert(page->addr == (unsigned char *)addr + i);
+		page->addr = NULL;
+		fake.mapped--;
+		settle(page);
 	}
+	pthread_mutex_unlock(&lock);
 	return 0;
 }
 
@@ -261,22 +266,52 @@ int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max)
 	return 0;
 }
 
-unsigned char *fake_page(uint32_t ref)
+/* ---- fork ---- */
+
+static void before_fork(void)
 {
-	assert_in_range(ref, FAKE_FIRST_REF, FAKE_FIRST_REF + next_page - 1);
-	return pages[ref - FAKE_FIRST_REF].bytes;
+	pthread_mutex_lock(&lock);
+}
+
+static void in_parent(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void in_child(void)
+{
+	for (int i = 0; i < FILES; i++)
+		if (files[i] == OPEN)
+			files[i] = INHERITED;
+	for (unsigned int i = 0; i < next_page; i++)
+		pages[i].fd = PARENT;
+	pthread_mutex_unlock(&lock);
+}
+
+void fake_become_child(void)
+{
+	fake_fork_handlers.before();
+	before_fork();
+	in_child();
+	fake_fork_handlers.in_child();
 }
 
 /* ---- for the tests ---- */
+
+const struct fake_page *fake_page(uint32_t ref)
+{
+	assert(ref >= FAKE_FIRST_REF && ref < FAKE_FIRST_REF + next_page);
+	return &pages[ref - FAKE_FIRST_REF];
+}
 
 static void keep(struct xentoollog_logger *logger, xentoollog_level level,
 		 int errnoval, const char *context, const char *format,
 		 va_list args)
 {
 	(void)logger;
-	assert_int_equal(level, XTL_ERROR);
-	assert_string_equal(context, "gntshr");
-	assert_int_not_equal(errnoval, 0);
+	assert(level == XTL_ERROR);
+	assert(!strcmp(context, "gntshr"));
+	assert(errnoval);
 	vsnprintf(fake_message, sizeof(fake_message), format, args);
 	fake_messages++;
 	errno = EDOM;
@@ -289,17 +324,29 @@ struct xentoollog_logger *fake_logger(void)
 	return &logger;
 }
 
+static void make_memory(void)
+{
+	size_t size = (size_t)FAKE_PAGES * GNTSHR_PAGE_SIZE;
+
+	memory_fd = memfd_create("fake", MFD_CLOEXEC);
+	assert(memory_fd != -1 && !ftruncate(memory_fd, (off_t)size));
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd,
+		      0);
+	assert(memory != MAP_FAILED);
+	/* Before the library, so that its own locks are taken first. */
+	assert(!__real_pthread_atfork(before_fork, in_parent, in_child));
+}
+
 int fake_setup(void **state)
 {
 	(void)state;
 	if (!memory)
-		memory = mmap(NULL, (size_t)PAGES * GNTSHR_PAGE_SIZE,
-			      PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		return -1;
-	memset(memory, 0, (size_t)next_page * GNTSHR_PAGE_SIZE);
-	memset(pages, 0, sizeof(pages));
+		make_memory();
+	/* What a test that failed has left behind. */
+	for (unsigned int i = 0; i < next_page; i++)
+		if (pages[i].addr)
+			munmap(pages[i].addr, GNTSHR_PAGE_SIZE);
+	memset(files, 0, sizeof(files));
 	next_page = 0;
 	fake = (struct fake){ .page_size = GNTSHR_PAGE_SIZE,
 			      .fail_errno = EXFULL };

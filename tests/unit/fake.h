@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A device below the library that keeps to the rules of the driver, counts what
- * is open, listed and mapped, and fails where a test wants it to.
+ * A device below the library that keeps to the rules of the driver, knows what
+ * is open, listed and mapped, and fails where a test wants it to. A call that
+ * the driver would never get from a right library aborts the test.
  */
 #ifndef FAKE_H
 #define FAKE_H
@@ -15,25 +16,45 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "internal.h"
+#include "../../src/internal.h"
 
-/* The first descriptor, and the ones after it; the last opened closes first. */
+/* The first descriptor; others follow. */
 #define FAKE_FD 1000
 /* The references of a new share count up from here. */
 #define FAKE_FIRST_REF 8
+/* How many pages can be had from one fake_setup() to the next. */
+#define FAKE_PAGES 16384
 /* The only event channel that is open in this domain. */
 #define FAKE_PORT 5
+/* What all steps behind the one that shall fail do with fake.fail_on. */
+#define FAKE_LATER_ERRNO ELOOP
+
+/* All that can fail. */
+enum fake_step {
+	FAKE_NONE,
+	FAKE_MEMORY, /* with ENOMEM, whatever the test wants */
+	FAKE_OPEN,
+	FAKE_ALLOC,
+	FAKE_NOTIFY,
+	FAKE_DEALLOC,
+	FAKE_MMAP,
+	FAKE_MUNMAP,
+	FAKE_CLOSE,
+};
 
 struct fake {
 	/* What there is now. */
-	int open;
-	unsigned int listed, mapped;
+	unsigned int open, listed, mapped;
 	/* What happened: pages released, bytes cleared, events sent. */
 	unsigned int released, cleared, events;
-	/* Steps that could fail so far, and which one shall, with what. */
+	/*
+	 * Steps that could fail so far; which one shall, with what, and whether
+	 * all behind it do too; and which one did.
+	 */
 	unsigned int steps, fail_at;
 	int fail_errno;
-	bool failed;
+	bool fail_on;
+	enum fake_step failed;
 	/* The last ALLOC. */
 	uint32_t domid, flags, count;
 	/* What the machine says of itself; limit 0: no such parameter. */
@@ -49,8 +70,24 @@ extern struct fake fake;
 int fake_setup(void **state);
 int fake_teardown(void **state);
 
-/* A page as the peer sees it; a released page is NULL. */
-unsigned char *fake_page(uint32_t ref);
+/*
+ * A page that was ever allocated. The peer sees @bytes, also after the end; the
+ * program sees them at @addr, or NULL.
+ */
+struct fake_page {
+	unsigned char *bytes, *addr;
+	int fd;
+	bool listed, released;
+	unsigned int action, offset;
+};
+
+const struct fake_page *fake_page(uint32_t ref);
+
+/*
+ * Go on as a child of fork would, without the cost of one: the handlers of the
+ * library run, and what was open and shared is from now on the parent's.
+ */
+void fake_become_child(void);
 
 /* A logger that keeps the messages, and what it has kept. */
 struct xentoollog_logger *fake_logger(void);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The library on a device that a test program plays itself (fake.c).
+# The library on a device that the tests play themselves (fake.c), and its
+# system calls alone (test-sys.c).
 
 unit_programs = tests/unit/test-share tests/unit/test-notify \
 	tests/unit/test-failures tests/unit/test-fork tests/unit/test-reasons
@@ -7,30 +8,20 @@ check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 
 check_LTLIBRARIES = tests/unit/libfake.la
-tests_unit_libfake_la_SOURCES = tests/unit/fake.c tests/unit/fake.h
-tests_unit_libfake_la_CPPFLAGS = $(unit_cppflags)
+tests_unit_libfake_la_SOURCES = tests/unit/fake.c tests/unit/fake.h \
+	tests/unit/fake-steps.c tests/unit/fake-steps.h
 tests_unit_libfake_la_LIBADD = src/libgntshr-core.la
 
-unit_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/src $(CMOCKA_CFLAGS)
+# Whoever names nothing else is linked so.
+LDADD = tests/unit/libfake.la $(CMOCKA_LIBS) $(XEN_LIBS)
 unit_ldflags = $(AM_LDFLAGS) -no-install \
-	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=tsearch
-unit_ldadd = tests/unit/libfake.la $(CMOCKA_LIBS) $(XEN_LIBS)
-
-tests_unit_test_share_CPPFLAGS = $(unit_cppflags)
+	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=tsearch \
+	-Wl,--wrap=pthread_mutex_init -Wl,--wrap=pthread_atfork
 tests_unit_test_share_LDFLAGS = $(unit_ldflags)
-tests_unit_test_share_LDADD = $(unit_ldadd)
-tests_unit_test_notify_CPPFLAGS = $(unit_cppflags)
 tests_unit_test_notify_LDFLAGS = $(unit_ldflags)
-tests_unit_test_notify_LDADD = $(unit_ldadd)
-tests_unit_test_failures_CPPFLAGS = $(unit_cppflags)
 tests_unit_test_failures_LDFLAGS = $(unit_ldflags)
-tests_unit_test_failures_LDADD = $(unit_ldadd)
-tests_unit_test_fork_CPPFLAGS = $(unit_cppflags)
 tests_unit_test_fork_LDFLAGS = $(unit_ldflags)
-tests_unit_test_fork_LDADD = $(unit_ldadd)
-tests_unit_test_reasons_CPPFLAGS = $(unit_cppflags)
 tests_unit_test_reasons_LDFLAGS = $(unit_ldflags)
-tests_unit_test_reasons_LDADD = $(unit_ldadd)
 
 # The header is used alone, in strict C and in C++; the library exports what the
 # map file lists and that is what the header declares; the README and the manual

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Each allocation and each device call fails once, the first, the second, ...,
- * until the operation gets through. Every time: the errno of that failure,
- * outputs untouched, and nothing left behind.
+ * Each allocation, lock and device call fails once, the first, the second, ...,
+ * until the operation gets through. Every time: the errno of that failure, told
+ * once, outputs untouched, and nothing left behind. Then all of it again with
+ * every later step failing as well, those that take back what was done.
  */
 
 #include "fake.h"
@@ -10,49 +11,76 @@
 #define ERRNO EXFULL
 
 /* Make step n of what follows fail, for n of 1, 2, ... */
-#define for_each_failure(n) \
-	for ((n) = 1; (fake.failed = false), (fake.fail_errno = ERRNO), \
-	    (fake.fail_at = fake.steps + (n)), true; \
-	     (n)++)
+#define for_each_failure(n) for ((n) = 1; fail_at(n), true; (n)++)
 
-static void open_fails(void **state)
+static void fail_at(unsigned int n)
+{
+	fake.failed = FAKE_NONE;
+	fake.fail_errno = ERRNO;
+	fake.fail_at = fake.steps + n;
+	fake_messages = 0;
+	errno = 0;
+}
+
+static void assert_failed_once(void)
+{
+	assert_int_equal(errno, fake.fail_errno);
+	assert_int_not_equal(fake.failed, FAKE_NONE);
+	assert_int_equal(fake_messages, 1);
+}
+
+static gntshr_handle *open_handle(void)
+{
+	gntshr_handle *h;
+
+	fake.fail_at = 0;
+	h = gntshr_open(fake_logger(), 0);
+	assert_non_null(h);
+	return h;
+}
+
+static void open_fails_at(unsigned int steps)
 {
 	gntshr_handle *h;
 	unsigned int n;
 
-	(void)state;
 	for_each_failure (n) {
-		errno = 0;
-		h = gntshr_open(NULL, 0);
+		h = gntshr_open(fake_logger(), 0);
 		if (h)
 			break;
-		assert_true(fake.failed);
-		assert_int_equal(errno, fake.fail_errno);
+		assert_failed_once();
 		assert_int_equal(fake.open, 0);
 	}
-	/* The handle and the device. */
-	assert_int_equal(n, 3);
+	assert_int_equal(n, steps + 1);
 	fake.fail_at = 0;
 	gntshr_close(h);
 }
 
+/* The first handle of a process also has fork call the library. */
+static void first_open_fails(void **state)
+{
+	(void)state;
+	/* Handle, lock, device, handlers. */
+	open_fails_at(4);
+	open_fails_at(3);
+}
+
 static void share_fails(void **state)
 {
-	gntshr_handle *h = gntshr_open(NULL, 0);
+	gntshr_handle *h = open_handle();
 	uint32_t refs[3] = { 70, 71, 72 };
 	char *pages;
 	unsigned int n;
 
 	(void)state;
 	for_each_failure (n) {
-		errno = 0;
 		pages = gntshr_share_pages(h, 0, 3, refs, 1);
 		if (pages)
 			break;
-		assert_true(fake.failed);
-		assert_int_equal(errno, fake.fail_errno);
+		assert_failed_once();
 		for (uint32_t i = 0; i < 3; i++)
 			assert_int_equal(refs[i], 70 + i);
+		assert_int_equal(fake.open, 1);
 		assert_int_equal(fake.listed, 0);
 		assert_int_equal(fake.mapped, 0);
 	}
@@ -65,20 +93,19 @@ static void share_fails(void **state)
 
 static void share_with_notification_fails(void **state)
 {
-	gntshr_handle *h = gntshr_open(NULL, 0);
+	gntshr_handle *h = open_handle();
 	uint32_t ref = 70;
 	char *page;
 	unsigned int n;
 
 	(void)state;
 	for_each_failure (n) {
-		errno = 0;
 		page = gntshr_share_page_notify(h, 0, &ref, 1, 0, FAKE_PORT);
 		if (page)
 			break;
-		assert_true(fake.failed);
-		assert_int_equal(errno, fake.fail_errno);
+		assert_failed_once();
 		assert_int_equal(ref, 70);
+		assert_int_equal(fake.open, 1);
 		assert_int_equal(fake.listed, 0);
 		assert_int_equal(fake.mapped, 0);
 		/* The peer never heard of this page. */
@@ -93,18 +120,18 @@ static void share_with_notification_fails(void **state)
 
 static void notify_fails(void **state)
 {
-	gntshr_handle *h = gntshr_open(NULL, 0);
+	gntshr_handle *h = open_handle();
 	uint32_t ref;
 	char *page = gntshr_share_page_notify(h, 0, &ref, 1, 0, -1);
 	unsigned int n;
 
 	(void)state;
 	for_each_failure (n) {
-		errno = 0;
 		if (!gntshr_set_unmap_notify(h, page, 0, 0))
 			break;
-		assert_true(fake.failed);
-		assert_int_equal(errno, ERRNO);
+		assert_failed_once();
+		assert_int_equal(fake_page(ref)->action,
+				 GNTSHR_NOTIFY_CLEAR_BYTE);
 	}
 	assert_int_equal(n, 2);
 	fake.fail_at = 0;
@@ -116,27 +143,28 @@ static void notify_fails(void **state)
 /* A failed unshare can be repeated, and the next one ends the share. */
 static void unshare_fails(void **state)
 {
-	gntshr_handle *h = gntshr_open(NULL, 0);
+	gntshr_handle *h = open_handle();
 	uint32_t refs[2];
 	unsigned int n;
 
 	(void)state;
 	for_each_failure (n) {
 		char *pages;
-		int rc;
 
 		fake.fail_at = 0;
 		pages = gntshr_share_pages(h, 0, 2, refs, 1);
 		assert_non_null(pages);
-		fake.fail_at = fake.steps + n;
-		errno = 0;
-		rc = gntshr_unshare(h, pages, 2);
-		if (!rc)
+		fail_at(n);
+		if (!gntshr_unshare(h, pages, 2))
 			break;
-		assert_true(fake.failed);
-		assert_int_equal(errno, ERRNO);
+		assert_failed_once();
 		assert_int_equal(fake.mapped, 2);
 		fake.fail_at = 0;
+		/* The driver may have ended it already, the program not. */
+		errno = 0;
+		if (gntshr_set_unmap_notify(h, pages, 0, 0))
+			assert_int_equal(errno, EINVAL);
+		assert_int_equal(fake.listed != 0, errno == 0);
 		assert_int_equal(gntshr_unshare(h, pages, 2), 0);
 		assert_int_equal(fake.listed, 0);
 		assert_int_equal(fake.mapped, 0);
@@ -154,27 +182,94 @@ static void close_fails(void **state)
 
 	(void)state;
 	for_each_failure (n) {
-		gntshr_handle *h;
+		gntshr_handle *h = open_handle();
 		uint32_t ref;
 		int rc;
 
+		assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
+		assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
+		fail_at(n);
+		rc = gntshr_close(h);
+		assert_int_equal(fake.open, 0);
+		assert_int_equal(fake.listed, 0);
+		assert_int_equal(fake.mapped, 0);
+		if (!rc)
+			break;
+		assert_int_equal(errno, ERRNO);
+		assert_int_not_equal(fake.failed, FAKE_NONE);
+	}
+	/* Two of DEALLOC and munmap, and the descriptor. */
+	assert_int_equal(n, 6);
+}
+
+/* ---- what takes back fails too: the first errno counts ---- */
+
+static void open_and_the_rest_fail(void **state)
+{
+	gntshr_handle *h;
+	unsigned int n;
+
+	(void)state;
+	for_each_failure (n) {
+		fake.fail_on = true;
+		h = gntshr_open(fake_logger(), 0);
+		if (h)
+			break;
+		assert_failed_once();
+		assert_int_equal(fake.open, 0);
+	}
+	fake.fail_at = 0;
+	gntshr_close(h);
+}
+
+static void share_and_the_rest_fail(void **state)
+{
+	unsigned int n;
+
+	for_each_failure (n) {
+		gntshr_handle *h = open_handle();
+		uint32_t ref = 70;
+		void *page;
+
+		fail_at(n);
+		fake.fail_on = true;
+		page = gntshr_share_page_notify(h, 0, &ref, 1, 0, FAKE_PORT);
+		if (!page) {
+			assert_failed_once();
+			assert_int_equal(ref, 70);
+		}
+		/* Close gets at what the driver still lists. */
 		fake.fail_at = 0;
-		h = gntshr_open(NULL, 0);
+		assert_int_equal(gntshr_close(h), 0);
+		assert_int_equal(fake.listed, 0);
+		fake_setup(state);
+		if (page)
+			break;
+	}
+	assert_int_equal(n, 7);
+}
+
+static void close_fails_in_all(void **state)
+{
+	unsigned int n;
+
+	for_each_failure (n) {
+		gntshr_handle *h = open_handle();
+		uint32_t ref;
+		int rc;
+
 		assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
 		assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
-		fake.fail_at = fake.steps + n;
-		errno = 0;
+		fail_at(n);
+		fake.fail_on = true;
 		rc = gntshr_close(h);
 		assert_int_equal(fake.open, 0);
 		assert_int_equal(fake.listed, 0);
 		if (!rc)
 			break;
-		assert_true(fake.failed);
 		assert_int_equal(errno, ERRNO);
-		assert_int_equal(fake.mapped, 0);
 		fake_setup(state);
 	}
-	/* Two of DEALLOC and munmap, and the descriptor. */
 	assert_int_equal(n, 6);
 }
 
@@ -182,12 +277,15 @@ int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 	const struct CMUnitTest tests[] = {
-		test(open_fails),
+		test(first_open_fails),
 		test(share_fails),
 		test(share_with_notification_fails),
 		test(notify_fails),
 		test(unshare_fails),
 		test(close_fails),
+		test(open_and_the_rest_fail),
+		test(share_and_the_rest_fail),
+		test(close_fails_in_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

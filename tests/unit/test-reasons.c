@@ -28,7 +28,7 @@ static void open_says_why(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		fake.fail_at = fake.steps + 2;
+		fake.fail_at = fake.steps + 3;
 		fake.fail_errno = cases[i].error;
 		assert_null(gntshr_open(fake_logger(), 0));
 		assert_said(cases[i].words, cases[i].error);
