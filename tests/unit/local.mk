@@ -3,7 +3,8 @@
 # system calls alone (test-sys.c).
 
 unit_programs = tests/unit/test-share tests/unit/test-notify \
-	tests/unit/test-failures tests/unit/test-fork tests/unit/test-reasons
+	tests/unit/test-failures tests/unit/test-fork tests/unit/test-reasons \
+	tests/unit/test-threads tests/unit/test-sys
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 
@@ -22,6 +23,10 @@ tests_unit_test_notify_LDFLAGS = $(unit_ldflags)
 tests_unit_test_failures_LDFLAGS = $(unit_ldflags)
 tests_unit_test_fork_LDFLAGS = $(unit_ldflags)
 tests_unit_test_reasons_LDFLAGS = $(unit_ldflags)
+tests_unit_test_threads_LDFLAGS = $(unit_ldflags)
+
+tests_unit_test_sys_SOURCES = tests/unit/test-sys.c src/sys.c
+tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
 
 # The header is used alone, in strict C and in C++; the library exports what the
 # map file lists and that is what the header declares; the README and the manual

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The system calls themselves (sys.c), on files that every machine has. What
+ * only Xen has is played here: the module's parameters and libxencall.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xen/xen.h>
+#include <xen/grant_table.h>
+#include <xencall.h>
+#include <xentoollog.h>
+
+#include "../../src/internal.h"
+
+#define GIB (1ULL << 30)
+
+/* ---- what is played ---- */
+
+/* The text of the parameter, or NULL: there is none. */
+static const char *parameter;
+
+FILE *fopen(const char *path, const char *mode)
+{
+	int fd;
+
+	assert_string_equal(path, "/sys/module/xen_gntalloc/parameters/limit");
+	assert_string_equal(mode, "re");
+	if (!parameter) {
+		errno = ENOENT;
+		return NULL;
+	}
+	fd = memfd_create("parameter", MFD_CLOEXEC);
+	assert_int_equal(write(fd, parameter, strlen(parameter)),
+			 strlen(parameter));
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	return fdopen(fd, "r");
+}
+
+/* Which of libxencall's steps fails, how many did not, and what is held. */
+enum { NOTHING, OPENING, BUFFER, CALL };
+static int failing, held;
+static int16_t status;
+static struct gnttab_query_size query;
+
+xencall_handle *xencall_open(struct xentoollog_logger *logger, unsigned flags)
+{
+	assert_int_equal(flags, 0);
+	/* The library under test is silent whatever happens here. */
+	assert_non_null(logger);
+	xtl_log(logger, XTL_ERROR, ENOENT, "xencall", "not for the user");
+	if (failing == OPENING) {
+		errno = EACCES;
+		return NULL;
+	}
+	held++;
+	return (xencall_handle *)&query;
+}
+
+void *xencall_alloc_buffer(xencall_handle *xencall, size_t size)
+{
+	(void)xencall;
+	assert_int_equal(size, sizeof(query));
+	if (failing == BUFFER) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	held++;
+	return &query;
+}
+
+int xencall3(xencall_handle *xencall, unsigned int op, uint64_t arg1,
+	     uint64_t arg2, uint64_t arg3)
+{
+	(void)xencall;
+	assert_int_equal(op, __HYPERVISOR_grant_table_op);
+	assert_int_equal(arg1, GNTTABOP_query_size);
+	assert_int_equal(arg2, (uintptr_t)&query);
+	assert_int_equal(arg3, 1);
+	assert_int_equal(query.dom, DOMID_SELF);
+	if (failing == CALL) {
+		errno = EPERM;
+		return -1;
+	}
+	query.nr_frames = 3;
+	query.max_nr_frames = 64;
+	query.status = status;
+	return 0;
+}
+
+void xencall_free_buffer(xencall_handle *xencall, void *buffer)
+{
+	(void)xencall;
+	assert_ptr_equal(buffer, &query);
+	held--;
+	errno = EDOM;
+}
+
+int xencall_close(xencall_handle *xencall)
+{
+	assert_ptr_equal(xencall, &query);
+	held--;
+	errno = EDOM;
+	return 0;
+}
+
+/* ---- tests ---- */
+
+/* The number that the next descriptor gets: the same if none was left open. */
+static int next_fd(void)
+{
+	int fd = dup(STDOUT_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+static void opens_and_closes(void **state)
+{
+	int fd = gntshr_sys_open("/dev/zero", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
+	assert_int_equal(gntshr_sys_close(fd), 0);
+	errno = 0;
+	assert_int_equal(gntshr_sys_close(fd), -1);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(gntshr_sys_open("/dev/zero/none", O_RDWR), -1);
+	assert_int_equal(errno, ENOTDIR);
+}
+
+static void asks_the_driver(void **state)
+{
+	int pipes[2], waiting = 0;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], "five!", 5), 5);
+	assert_int_equal(gntshr_sys_ioctl(pipes[0], FIONREAD, &waiting), 0);
+	assert_int_equal(waiting, 5);
+	close(pipes[0]);
+	close(pipes[1]);
+	errno = 0;
+	assert_int_equal(gntshr_sys_ioctl(pipes[0], FIONREAD, &waiting), -1);
+	assert_int_equal(errno, EBADF);
+}
+
+/* Shared, for both directions, and at offsets past 4 GiB. */
+static void maps(void **state)
+{
+	static const uint64_t offsets[] = { 0, 4096, 5 * GIB + 4096 };
+	int fd = memfd_create("device", 0);
+	char byte, *pages;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 6 * GIB), 0);
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++) {
+		pages = gntshr_sys_mmap(fd, 2 * 4096, offsets[i]);
+		assert_ptr_not_equal(pages, MAP_FAILED);
+		pages[4097] = (char)(i + 1);
+		assert_int_equal(pread(fd, &byte, 1, (off_t)offsets[i] + 4097),
+				 1);
+		assert_int_equal(byte, i + 1);
+		assert_int_equal(gntshr_sys_munmap(pages, 2 * 4096), 0);
+		assert_int_equal(msync(pages, 2 * 4096, MS_ASYNC), -1);
+		assert_int_equal(errno, ENOMEM);
+	}
+	close(fd);
+	assert_ptr_equal(gntshr_sys_mmap(fd, 4096, 0), MAP_FAILED);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(gntshr_sys_munmap(&byte + 1, 4096), -1);
+	assert_int_equal(errno, EINVAL);
+}
+
+static void knows_the_page_size(void **state)
+{
+	(void)state;
+	assert_int_equal(gntshr_sys_page_size(), sysconf(_SC_PAGESIZE));
+}
+
+static void reads_parameters(void **state)
+{
+	static const struct {
+		const char *text;
+		int error;
+		unsigned long value;
+	} cases[] = {
+		{ "1024\n", 0, 1024 },
+		{ "0\n", 0, 0 },
+		{ "4294967296\n", 0, 4294967296 },
+		{ "", EIO, 0 },
+		{ "N\n", EIO, 0 },
+		{ NULL, ENOENT, 0 },
+	};
+	int fd = next_fd();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		unsigned long value = 77;
+
+		parameter = cases[i].text;
+		errno = 0;
+		assert_int_equal(gntshr_sys_parameter("limit", &value),
+				 cases[i].error ? -1 : 0);
+		if (cases[i].error)
+			assert_int_equal(errno, cases[i].error);
+		else
+			assert_int_equal(value, cases[i].value);
+	}
+	assert_int_equal(next_fd(), fd);
+}
+
+static void asks_xen_for_the_grant_table(void **state)
+{
+	uint32_t used = 0, max = 0;
+
+	(void)state;
+	failing = NOTHING;
+	status = GNTST_okay;
+	assert_int_equal(gntshr_sys_grant_frames(&used, &max), 0);
+	assert_int_equal(used, 3);
+	assert_int_equal(max, 64);
+	assert_int_equal(held, 0);
+}
+
+static void xen_may_refuse(void **state)
+{
+	static const struct {
+		int failing;
+		int16_t status;
+		int error;
+	} cases[] = {
+		{ OPENING, GNTST_okay, EACCES },
+		{ BUFFER, GNTST_okay, ENOMEM },
+		{ CALL, GNTST_okay, EPERM },
+		{ NOTHING, GNTST_bad_domain, EIO },
+	};
+	uint32_t used, max;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		failing = cases[i].failing;
+		status = cases[i].status;
+		errno = 0;
+		assert_int_equal(gntshr_sys_grant_frames(&used, &max), -1);
+		assert_int_equal(errno, cases[i].error);
+		assert_int_equal(held, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(opens_and_closes),
+		cmocka_unit_test(asks_the_driver),
+		cmocka_unit_test(maps),
+		cmocka_unit_test(knows_the_page_size),
+		cmocka_unit_test(reads_parameters),
+		cmocka_unit_test(asks_xen_for_the_grant_table),
+		cmocka_unit_test(xen_may_refuse),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
