@@ -31,7 +31,8 @@ static void after_fork(bool child)
 	struct gntshr_handle *h;
 
 	for (h = handles; h; h = h->next) {
-		h->forked |= child;
+		if (child)
+			h->forked = true;
 		pthread_mutex_unlock(&h->lock);
 	}
 	pthread_mutex_unlock(&handles_lock);
