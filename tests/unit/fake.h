@@ -43,8 +43,8 @@ enum fake_step {
 };
 
 struct fake {
-	/* What there is now. */
-	unsigned int open, listed, mapped;
+	/* What there is now, of this process; and how many are a parent's. */
+	unsigned int open, listed, mapped, inherited;
 	/* What happened: pages released, bytes cleared, events sent. */
 	unsigned int released, cleared, events;
 	/*
@@ -55,6 +55,8 @@ struct fake {
 	int fail_errno;
 	bool fail_on;
 	enum fake_step failed;
+	/* Called before each DEALLOC: what another thread does meanwhile. */
+	void (*meanwhile)(void);
 	/* The last ALLOC. */
 	uint32_t domid, flags, count;
 	/* What the machine says of itself; limit 0: no such parameter. */

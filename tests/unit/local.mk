@@ -38,3 +38,28 @@ TESTS += $(dist_check_SCRIPTS)
 AM_TESTS_ENVIRONMENT = CC='$(CC)' CXX='$(CXX)' NM='$(NM)' \
 	XEN_CFLAGS='$(XEN_CFLAGS)' top_srcdir='$(top_srcdir)'; \
 	export CC CXX NM XEN_CFLAGS top_srcdir;
+
+# The unit tests built otherwise, each in a directory of its own; a report of a
+# sanitizer fails the test.
+EXTRA_DIST += tests/unit/subbuild tests/unit/coverage
+subbuild = top_srcdir='$(abs_top_srcdir)' MAKE='$(MAKE)' \
+	$(SHELL) $(srcdir)/tests/unit/subbuild
+sanitize = -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+check-asan:
+	$(subbuild) $@ '$(unit_programs)' CC='$(CC)' \
+		CFLAGS='$(sanitize) -fsanitize=address,undefined'
+check-tsan:
+	$(subbuild) $@ '$(unit_programs)' CC='$(CC)' \
+		CFLAGS='$(sanitize) -fsanitize=thread'
+check-valgrind:
+	$(subbuild) $@ '$(unit_programs)' CC='$(CC)' CFLAGS='-g -O1' \
+		LOG_COMPILER='valgrind -q --error-exitcode=99 --leak-check=full'
+# With gcc, whose counts gcov reads.
+coverage:
+	$(subbuild) $@ '$(unit_programs)' CC=gcc CFLAGS='-g -O0 --coverage'
+	$(SHELL) $(srcdir)/tests/unit/coverage $@
+
+.PHONY: check-asan check-tsan check-valgrind coverage
+clean-local:
+	rm -rf check-asan check-tsan check-valgrind coverage

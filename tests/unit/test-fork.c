@@ -30,7 +30,7 @@ static bool closes(gntshr_handle *h, void *page)
 {
 	(void)page;
 	return gntshr_close(h) == 0 && fake.open == 0 && fake.mapped == 0 &&
-	       fake.listed == 1 && fake.released == 0;
+	       fake.inherited == 1 && fake.released == 0;
 }
 
 static bool fails_with_eperm(gntshr_handle *h, void *page)
@@ -50,7 +50,7 @@ static bool fails_with_eperm(gntshr_handle *h, void *page)
 	errno = 0;
 	if (!gntshr_unshare(h, page, 1) || errno != EPERM)
 		return false;
-	return ref == 77 && fake.steps == steps && fake.listed == 1;
+	return ref == 77 && fake.steps == steps && fake.mapped == 1;
 }
 
 /* A handle of its own works, next to the inherited one. */
@@ -94,11 +94,27 @@ static void child(void **state)
 	gntshr_close(h);
 }
 
+/* The same seen from within, in a process that cmocka watches. */
+static void as_the_child(void **state)
+{
+	gntshr_handle *h = gntshr_open(NULL, 0);
+	uint32_t ref;
+	void *page = gntshr_share_page_notify(h, 0, &ref, 1, 0, FAKE_PORT);
+
+	(void)state;
+	assert_non_null(page);
+	fake_become_child();
+	assert_true(fails_with_eperm(h, page));
+	assert_true(closes(h, page));
+	assert_int_equal(fake.cleared + fake.events, 0);
+}
+
 int main(void)
 {
+#define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(child, fake_setup,
-						fake_teardown),
+		test(child),
+		test(as_the_child),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

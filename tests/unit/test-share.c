@@ -143,6 +143,54 @@ static void refuses_to_unshare(void **state)
 	gntshr_close(h);
 }
 
+static struct {
+	gntshr_handle *h;
+	char *pages;
+	bool asked;
+} ending;
+
+static void meddle(void)
+{
+	errno = 0;
+	assert_int_equal(gntshr_unshare(ending.h, ending.pages, 2), -1);
+	assert_int_equal(errno, EINVAL);
+	errno = 0;
+	assert_int_equal(gntshr_set_unmap_notify(ending.h, ending.pages, 0, 0),
+			 -1);
+	assert_int_equal(errno, EINVAL);
+	ending.asked = true;
+}
+
+/* Nobody gets at a share that another thread is just ending. */
+static void a_share_ends_once(void **state)
+{
+	uint32_t refs[2];
+
+	(void)state;
+	ending.h = open_handle();
+	ending.pages = gntshr_share_pages(ending.h, 0, 2, refs, 0);
+	assert_non_null(ending.pages);
+	fake.meanwhile = meddle;
+	assert_int_equal(gntshr_unshare(ending.h, ending.pages, 2), 0);
+	assert_true(ending.asked);
+	gntshr_close(ending.h);
+}
+
+/* The driver says no; without a logger nobody hears of it. */
+static void there_may_be_no_space(void **state)
+{
+	gntshr_handle *h = open_handle();
+	uint32_t refs[1] = { 77 };
+
+	(void)state;
+	errno = 0;
+	assert_null(gntshr_share_pages(h, 0, FAKE_PAGES + 1, refs, 0));
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(refs[0], 77);
+	assert_int_equal(fake_messages, 0);
+	gntshr_close(h);
+}
+
 static void close_ends_all_shares(void **state)
 {
 	gntshr_handle *h = open_handle();
@@ -185,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(opens_and_closes),		test(refuses_to_open),
 		test(shares_zeroed_pages),	test(refuses_to_share),
+		test(a_share_ends_once),	test(there_may_be_no_space),
 		test(refuses_to_unshare),	test(close_ends_all_shares),
 		test(many_shares_in_any_order),
 	};
