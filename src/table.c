@@ -10,10 +10,11 @@
 static int compare(const void *a, const void *b)
 {
 	const struct gntshr_share *x = a, *y = b;
+	uintptr_t x_first = (uintptr_t)x->addr, y_first = (uintptr_t)y->addr;
 
-	if (x->addr + gntshr_share_size(x) <= y->addr)
+	if (x_first + (gntshr_share_size(x) - 1) < y_first)
 		return -1;
-	return y->addr + gntshr_share_size(y) <= x->addr;
+	return y_first + (gntshr_share_size(y) - 1) < x_first;
 }
 
 int gntshr_table_add(struct gntshr_handle *h, struct gntshr_share *share)
