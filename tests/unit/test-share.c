@@ -111,11 +111,12 @@ static void refuses_to_unshare(void **state)
 		void *addr;
 		uint32_t count;
 	} wrong[] = {
-		{ NULL, 1 },	  { pages, 0 },
-		{ pages, 3 },	  { pages, 5 },
-		{ pages, -1u },	  { pages + 4096, 3 },
-		{ pages + 1, 4 }, { pages - 4096, 1 },
-		{ refs, 1 },	  { pages + 4 * 4096, 1 },
+		{ NULL, 1 },	   { pages, 0 },
+		{ pages, 3 },	   { pages, 5 },
+		{ pages, -1u },	   { pages + 4096, 3 },
+		{ pages + 1, 4 },  { pages - 4096, 1 },
+		{ refs, 1 },	   { pages + 4 * 4096, 1 },
+		{ (void *)-1, 1 },
 	};
 
 	(void)state;
