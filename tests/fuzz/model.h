@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What must be there after the calls so far: handles, shares, and what the
+ * device has to say of each page and in all. It knows only the header's text.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "../unit/fake.h"
+
+#define MAX_HANDLES 3
+#define MAX_SHARES 64
+#define MAX_COUNT 5
+
+struct model_handle {
+	gntshr_handle *h;
+	bool logs, forked;
+	/* Pages that a failed cleanup left listed, until close. */
+	unsigned int leaked;
+};
+
+struct model_page {
+	uint32_t ref;
+	unsigned int action, offset;
+};
+
+struct model_share {
+	struct model_handle *owner;
+	char *addr;
+	uint32_t count;
+	/* The driver ended it, the mapping could not go. */
+	bool unlisted;
+	unsigned char content;
+	struct model_page pages[MAX_COUNT];
+};
+
+struct model {
+	struct model_handle handles[MAX_HANDLES];
+	struct model_share shares[MAX_SHARES];
+	unsigned int number_of_shares;
+	/* As in struct fake. */
+	unsigned int open, listed, mapped, inherited;
+	unsigned int released, cleared, events;
+};
+
+extern struct model model;
+
+/* Abort unless this holds. */
+#define expect(what) \
+	((what) ? (void)0 : model_violated(__FILE__, __LINE__, #what))
+void model_violated(const char *file, int line, const char *what)
+	__attribute__((noreturn));
+
+/* The share of @owner that has this byte, or NULL. */
+struct model_share *model_find(struct model_handle *owner, const void *addr);
+void model_add(struct model_handle *owner, char *addr, uint32_t count,
+	       const uint32_t *refs, unsigned int action, unsigned int offset);
+/* The driver is told to end it; its mapping goes; both. */
+void model_delist(struct model_share *share);
+void model_end(struct model_share *share);
+void model_close(struct model_handle *handle);
+void model_fork(void);
+
+/* Device and program are as the model has them. */
+void model_check(void);
+
+#endif
