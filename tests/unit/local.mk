@@ -63,4 +63,4 @@ coverage:
 
 .PHONY: check-asan check-tsan check-valgrind coverage
 clean-local:
-	rm -rf check-asan check-tsan check-valgrind coverage
+	rm -rf check-asan check-tsan check-valgrind coverage abi
