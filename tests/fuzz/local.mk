@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A libFuzzer target over sequences of calls. It needs clang with its runtime
-# (Debian: clang, libclang-rt-14-dev):
+# (Debian: clang, libclang-rt-dev):
 #
 #	make fuzz [FUZZ_SECONDS=300] [FUZZ_FLAGS='-seed=1 ...']
 
