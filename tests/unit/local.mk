@@ -36,8 +36,9 @@ dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
 EXTRA_DIST += tests/unit/checks.sh
 TESTS += $(dist_check_SCRIPTS)
 AM_TESTS_ENVIRONMENT = CC='$(CC)' CXX='$(CXX)' NM='$(NM)' \
-	XEN_CFLAGS='$(XEN_CFLAGS)' top_srcdir='$(top_srcdir)'; \
-	export CC CXX NM XEN_CFLAGS top_srcdir;
+	XEN_CFLAGS='$(XEN_CFLAGS)' PEER_CFLAGS='$(PEER_CFLAGS)' \
+	PEER_LIBS='$(PEER_LIBS)' top_srcdir='$(top_srcdir)'; \
+	export CC CXX NM XEN_CFLAGS PEER_CFLAGS PEER_LIBS top_srcdir;
 
 # The unit tests built otherwise, each in a directory of its own; a report of a
 # sanitizer fails the test.
@@ -64,3 +65,15 @@ coverage:
 .PHONY: check-asan check-tsan check-valgrind coverage
 clean-local:
 	rm -rf check-asan check-tsan check-valgrind coverage abi
+
+# libxengnttab's calls on top of ours; its header and itself are needed.
+if HAVE_PEER
+check_PROGRAMS += tests/unit/test-xengntshr
+tests_unit_test_xengntshr_SOURCES = tests/unit/test-xengntshr.c \
+	compat/xengntshr.c
+tests_unit_test_xengntshr_CPPFLAGS = $(unit_cppflags) $(PEER_CFLAGS)
+tests_unit_test_xengntshr_LDFLAGS = $(unit_ldflags)
+tests_unit_test_xengntshr_LDADD = $(unit_ldadd)
+TESTS += tests/unit/test-xengntshr tests/unit/test-compat
+endif
+EXTRA_DIST += tests/unit/test-compat

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The xengntshr_* calls: what programs do with libxengnttab works here, too. */
+
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <xengnttab.h>
+
+#include "fake.h"
+
+#define ERRNO EXFULL
+
+static xengntshr_handle *open_handle(void)
+{
+	xengntshr_handle *h = xengntshr_open(fake_logger(), 0);
+
+	assert_non_null(h);
+	return h;
+}
+
+/* As a program does it that does not bother to call the library. */
+static void unmap(void *addr, uint32_t count)
+{
+	assert_int_equal(
+		gntshr_sys_munmap(addr, (size_t)count * GNTSHR_PAGE_SIZE), 0);
+}
+
+static void opens_with_any_flags(void **state)
+{
+	xengntshr_handle *h = xengntshr_open(NULL, 0xFFFFFFFF);
+
+	(void)state;
+	assert_non_null(h);
+	assert_int_equal(xengntshr_fd(h), FAKE_FD);
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(xengntshr_close(NULL), 0);
+}
+
+static void shares_and_unshares(void **state)
+{
+	static const int writable[] = { 0, 1, 2, 3, -1 };
+	xengntshr_handle *h = open_handle();
+	uint32_t refs[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(writable) / sizeof(*writable); i++) {
+		char *pages = xengntshr_share_pages(h, 5, 8, refs, writable[i]);
+
+		assert_non_null(pages);
+		assert_int_equal(fake.domid, 5);
+		assert_int_equal(fake.flags, writable[i] ? 1 : 0);
+		assert_ptr_equal(fake_page(refs[7]), pages + 7 * 4096);
+		assert_int_equal(fake.mapped, 8);
+		assert_int_equal(xengntshr_unshare(h, pages, 8), 0);
+		assert_null(fake_page(refs[0]));
+		assert_null(fake_page(refs[7]));
+	}
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+/* libxenvchan ends some of its shares this way. */
+static void munmap_ends_a_share(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t ref, refs[4];
+	char *page, *pages;
+
+	(void)state;
+	page = xengntshr_share_page_notify(h, 0, &ref, 1, 9, FAKE_PORT);
+	pages = xengntshr_share_pages(h, 0, 4, refs, 1);
+	assert_non_null(page);
+	assert_non_null(pages);
+	unmap(pages, 4);
+	assert_int_equal(fake.released, 4);
+	unmap(page, 1);
+	assert_int_equal(fake.released, 5);
+	assert_int_equal(fake.cleared, 1);
+	assert_int_equal(fake.events, 1);
+	/* The fake sees it if anything is unmapped again. */
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+static void ends_parts_of_a_share(void **state)
+{
+	xengntshr_handle *h = open_handle(), *other = open_handle();
+	uint32_t refs[6];
+	char *pages = xengntshr_share_pages(h, 0, 6, refs, 1);
+
+	(void)state;
+	assert_non_null(pages);
+	assert_int_equal(xengntshr_unshare(h, pages + 2 * 4096, 2), 0);
+	assert_int_equal(fake.released, 2);
+	assert_null(fake_page(refs[3]));
+	assert_ptr_equal(fake_page(refs[4]), pages + 4 * 4096);
+	assert_int_equal(xengntshr_unshare(other, pages, 2), 0);
+	assert_int_equal(fake.released, 4);
+	unmap(pages + 4 * 4096, 2);
+	assert_int_equal(xengntshr_close(other), 0);
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+static void pages_outlive_their_handle(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t refs[2];
+	char *pages = xengntshr_share_pages(h, 0, 2, refs, 1);
+
+	(void)state;
+	assert_non_null(pages);
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(fake.open, 0);
+	assert_int_equal(fake.released, 0);
+	assert_ptr_equal(fake_page(refs[1]), pages + 4096);
+	/* The handle is gone, and not looked at. */
+	assert_int_equal(xengntshr_unshare(h, pages, 2), 0);
+	assert_int_equal(fake.released, 2);
+}
+
+static void notifies(void **state)
+{
+	static const struct {
+		uint32_t offset, port;
+		unsigned int cleared, events;
+	} cases[] = {
+		{ 0, -1, 1, 0 },	 { 4095, -1, 1, 0 },
+		{ -1, FAKE_PORT, 0, 1 }, { 7, FAKE_PORT, 1, 1 },
+		{ -1, -1, 0, 0 },	 { 4096, -1, 0, 0 },
+		{ 1u << 20, -1, 0, 0 },	 { 4096, FAKE_PORT, 0, 1 },
+	};
+	xengntshr_handle *h = open_handle();
+	uint32_t ref;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		void *page = xengntshr_share_page_notify(
+			h, 0, &ref, 1, cases[i].offset, cases[i].port);
+
+		assert_non_null(page);
+		fake.cleared = fake.events = 0;
+		assert_int_equal(xengntshr_unshare(h, page, 1), 0);
+		assert_int_equal(fake.cleared, cases[i].cleared);
+		assert_int_equal(fake.events, cases[i].events);
+	}
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+static void refuses_what_cannot_be_shared(void **state)
+{
+	static const struct {
+		uint32_t domid;
+		int count;
+	} wrong[] = { { 0, 0 },	    { 0, -1 },	   { 0, -6 },
+		      { 0, -4096 }, { 0x7FF0, 1 }, { -1u, 1 } };
+	xengntshr_handle *h = open_handle();
+	unsigned int steps = fake.steps;
+	uint32_t ref = 77;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		errno = 0;
+		assert_null(xengntshr_share_pages(h, wrong[i].domid,
+						  wrong[i].count, &ref, 1));
+		assert_int_equal(errno, EINVAL);
+		assert_int_equal(fake_messages, i + 1);
+	}
+	assert_int_equal(ref, 77);
+	assert_int_equal(fake.steps, steps);
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+/* Each step fails once. What the driver is told last may fail unnoticed. */
+static void share_fails(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t ref = 77;
+	void *page = NULL;
+	unsigned int n;
+
+	(void)state;
+	for (n = 1; !page; n++) {
+		errno = 0;
+		fake.failed = false;
+		fake.fail_errno = ERRNO;
+		fake.fail_at = fake.steps + n;
+		page = xengntshr_share_page_notify(h, 0, &ref, 1, 9, -1u);
+		assert_true(fake.failed);
+		if (page)
+			break;
+		assert_int_equal(errno, fake.fail_errno);
+		assert_int_equal(ref, 77);
+		assert_int_equal(fake.listed, 0);
+		assert_int_equal(fake.mapped, 0);
+		assert_int_equal(fake.cleared, 0);
+	}
+	/* Struct, record, ALLOC, mmap, notification, table; then DEALLOC. */
+	assert_int_equal(n, 7);
+	assert_int_equal(errno, 0);
+	assert_ptr_equal(fake_page(ref), page);
+	assert_int_equal(xengntshr_unshare(h, page, 1), 0);
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(fake.cleared, 1);
+}
+
+/* A program that becomes a daemon has its handle from its parent. */
+static void a_child_goes_on(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t ref;
+	void *page = xengntshr_share_pages(h, 0, 1, &ref, 1);
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(page);
+	pid = fork();
+	assert_int_not_equal(pid, -1);
+	if (!pid) {
+		void *one = xengntshr_share_pages(h, 0, 1, &ref, 1);
+		void *two = xengntshr_share_page_notify(h, 0, &ref, 1, 0, -1u);
+
+		_exit(!(one && two && !xengntshr_unshare(h, page, 1) &&
+			!xengntshr_unshare(h, one, 1) && !xengntshr_close(h) &&
+			fake.mapped == 1));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(xengntshr_unshare(h, page, 1), 0);
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+/* Its header says "Logs errors": to stderr, when there is no logger. */
+static void errors_go_to_stderr(void **state)
+{
+	int saved = dup(STDERR_FILENO), to[2];
+	char text[256] = "";
+	xengntshr_handle *h;
+	uint32_t ref;
+
+	(void)state;
+	assert_int_equal(pipe(to), 0);
+	dup2(to[1], STDERR_FILENO);
+	h = xengntshr_open(NULL, 0);
+	xengntshr_share_pages(h, 0, -5, &ref, 1);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(to[1]);
+	assert_true(read(to[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, "gntshr: error: cannot share -5 pages"));
+	close(to[0]);
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+int main(void)
+{
+#define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
+	const struct CMUnitTest tests[] = {
+		test(opens_with_any_flags),
+		test(shares_and_unshares),
+		test(munmap_ends_a_share),
+		test(ends_parts_of_a_share),
+		test(pages_outlive_their_handle),
+		test(notifies),
+		test(refuses_what_cannot_be_shared),
+		test(share_fails),
+		test(a_child_goes_on),
+		test(errors_go_to_stderr),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
