@@ -44,3 +44,19 @@ tests_xen_ledger_cases_SOURCES = tests/xen/ledger-cases.c tests/xen/ledger.h \
 	tests/xen/ledger-library.c tests/xen/ledger-table.c
 tests_xen_ledger_cases_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
 tests_xen_ledger_cases_LDADD = src/libgntshr.la $(PEER_LIBS)
+
+# A program for libxengnttab as it is, and ported to libgntshr by sed.
+check_PROGRAMS += tests/xen/port tests/xen/port-gntshr
+EXTRA_DIST += tests/xen/preloaded
+tests_xen_port_CPPFLAGS = $(xen_cppflags)
+tests_xen_port_LDADD = $(PEER_LIBS)
+
+nodist_tests_xen_port_gntshr_SOURCES = tests/xen/port-gntshr.c
+tests_xen_port_gntshr_CPPFLAGS = $(xen_cppflags) -include gntshr.h
+tests_xen_port_gntshr_LDADD = src/libgntshr.la $(PEER_LIBS)
+CLEANFILES = tests/xen/port-gntshr.c
+
+tests/xen/port-gntshr.c: tests/xen/port.c
+	$(AM_V_at)$(MKDIR_P) tests/xen
+	$(AM_V_GEN)sed 's/xengntshr_/gntshr_/g' \
+		$(srcdir)/tests/xen/port.c >$@
