@@ -146,7 +146,7 @@ int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 void page_end(struct gntalloc_ending *ending, struct page *page,
 	      grant_ref_t ref);
 void page_flush(struct gntalloc_ending *ending);
-void pages_put(const struct gntalloc_ending *ending, u32 which);
+void pages_put(struct gntalloc_ending *ending, u32 which);
 void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos,
 		 u64 count);
 void file_settle(struct gntalloc_file *file, u64 index, u64 count);

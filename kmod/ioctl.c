@@ -71,10 +71,14 @@ static int copy_refs(struct list_head *blocks, u32 __user *to)
 	return 0;
 }
 
-/* Whether the grant table, grown as far as it may be, could hold so many. */
+/*
+ * Whether the grant table, grown as far as it may be, could hold so many. That
+ * asks Xen, which few pages are not worth.
+ */
 static bool fits_grant_table(u32 count)
 {
-	return count <= gnttab_max_grant_frames() *
+	return count <= GNTALLOC_BLOCK_MAX ||
+	       count <= gnttab_max_grant_frames() *
 				(PAGE_SIZE / sizeof(struct grant_entry_v1));
 }
 

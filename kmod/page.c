@@ -4,6 +4,7 @@
 #include <linux/bitfield.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <xen/events.h>
 #include <xen/gntalloc.h>
@@ -86,18 +87,23 @@ void page_flush(struct gntalloc_ending *ending)
 		if (!(ended & BIT(i)))
 			page_linger(ending->pages[i], ending->refs[i]);
 	pages_put(ending, ended);
-	ending->count = 0;
 }
 
-/* Give back those pages of @ending whose bit is set in @which. */
-void pages_put(const struct gntalloc_ending *ending, u32 which)
+/* Give back those pages of @ending whose bit is set in @which; then it is
+ * empty.
+ */
+void pages_put(struct gntalloc_ending *ending, u32 which)
 {
-	unsigned int i;
+	unsigned int i, count = 0;
 
 	for (i = 0; i < ending->count; i++)
 		if (which & BIT(i))
-			__free_page(ending->pages[i]);
-	pages_uncharge(hweight32(which));
+			ending->pages[count++] = ending->pages[i];
+	ending->count = 0;
+	if (count) {
+		release_pages(ending->pages, count);
+		pages_uncharge(count);
+	}
 }
 
 /*
