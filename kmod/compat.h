@@ -31,6 +31,11 @@ static inline bool page_mapped(struct page *page)
 #define kunmap_local(addr) kunmap_atomic(addr)
 #endif
 
+#ifndef HAVE_LAZY_MMU_MODE_ENABLE
+#define lazy_mmu_mode_enable() arch_enter_lazy_mmu_mode()
+#define lazy_mmu_mode_disable() arch_leave_lazy_mmu_mode()
+#endif
+
 /* Where there are both, system_wq writes a warning to the log. */
 #ifndef HAVE_SYSTEM_PERCPU_WQ
 #define system_percpu_wq system_wq

@@ -168,5 +168,7 @@ void refs_exit(void);
 /* ioctl.c, mmap.c: the device */
 long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
 int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma);
+int file_map(struct gntalloc_file *file, unsigned long addr, u64 index,
+	     unsigned long count);
 
 #endif

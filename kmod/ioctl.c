@@ -8,6 +8,7 @@
 #include <xen/interface/xen.h>
 
 #include "gntalloc.h"
+#include "xen-gntalloc.h"
 
 #define ALLOC_HEAD offsetof(struct ioctl_gntalloc_alloc_gref, gref_ids)
 
@@ -177,6 +178,19 @@ ioctl_set_unmap_notify(struct gntalloc_file *file,
 	return err;
 }
 
+static long ioctl_map(struct gntalloc_file *file,
+		      struct ioctl_gntalloc_map_gref __user *arg)
+{
+	struct ioctl_gntalloc_map_gref op;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+	if (!op.count || op.pad || (op.index | op.addr) & ~PAGE_MASK ||
+	    op.addr != (unsigned long)op.addr)
+		return -EINVAL;
+	return file_map(file, op.addr, op.index >> PAGE_SHIFT, op.count);
+}
+
 /*
  * The number of an ioctl has the size of its struct in it. A 32-bit program's
  * structs end sooner, with all members in the same place.
@@ -204,6 +218,8 @@ long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return ioctl_dealloc(file, (void __user *)arg);
 	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
 		return ioctl_set_unmap_notify(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_MAP_GREF:
+		return ioctl_map(file, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

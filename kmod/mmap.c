@@ -3,9 +3,14 @@
 
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 
 #include "compat.h"
 #include "gntalloc.h"
+#include "xen-gntalloc.h"
+
+/* In pages, as vm_pgoff. */
+#define WINDOW ((unsigned long)(GNTALLOC_WINDOW >> PAGE_SHIFT))
 
 /*
  * Called for every piece that goes: munmap of all or part, mremap (for the old
@@ -25,28 +30,45 @@ static const struct vm_operations_struct vm_ops = {
 	.close = vma_close,
 };
 
-static int insert_run(struct vm_area_struct *vma, struct gntalloc_pos pos)
+static int must_be_free(pte_t *pte, unsigned long addr, void *data)
 {
-	unsigned long addr = vma->vm_start;
-
-	while (addr < vma->vm_end) {
-		unsigned long want = min(pos.block->count - pos.i + 0ul,
-					 (vma->vm_end - addr) >> PAGE_SHIFT);
-		unsigned long left = want;
-
-		if (vm_insert_pages(vma, addr, pos.block->pages + pos.i, &left))
-			return -ENOMEM;
-		addr += want << PAGE_SHIFT;
-		pos.block = block_next(pos.block);
-		pos.i = 0;
-	}
-	return 0;
+	return pte_none(ptep_get(pte)) ? 0 : -EBUSY;
 }
 
 /*
- * After a failure the kernel takes the entries made so far out again, after the
- * lock is dropped and without a close. A page that is unlisted just then waits
- * for the descriptor to be closed.
+ * Insert a run of pages. Their page tables are made first: then nothing can
+ * fail, and nothing sleeps in lazy MMU mode, where a PV domain collects what it
+ * writes into page tables. Otherwise Xen emulates each write on its own.
+ */
+static int insert_run(struct vm_area_struct *vma, unsigned long addr,
+		      struct gntalloc_pos pos, unsigned long count)
+{
+	int err = apply_to_page_range(vma->vm_mm, addr, count << PAGE_SHIFT,
+				      must_be_free, NULL);
+
+	while (count && !err) {
+		unsigned long some = min(count, pos.block->count - pos.i + 0ul);
+		unsigned long left = some;
+
+		preempt_disable();
+		lazy_mmu_mode_enable();
+		err = vm_insert_pages(vma, addr, pos.block->pages + pos.i,
+				      &left);
+		lazy_mmu_mode_disable();
+		preempt_enable();
+
+		addr += some << PAGE_SHIFT;
+		count -= some;
+		pos.block = block_next(pos.block);
+		pos.i = 0;
+	}
+	return err;
+}
+
+/*
+ * After a failure the kernel takes out what was made so far, after the lock is
+ * dropped and without a close. A page that is unlisted just then waits for the
+ * descriptor to be closed.
  */
 int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma)
 {
@@ -58,15 +80,60 @@ int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
-	mutex_lock(&file->lock);
-	pos = file_find_run(file, vma->vm_pgoff, vma_pages(vma));
-	if (pos.block)
-		err = insert_run(vma, pos);
-	mutex_unlock(&file->lock);
-	if (err)
-		return err;
+	/* Else vm_insert_pages() sets the last one, which may sleep. */
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP);
+	if (vma->vm_pgoff >= WINDOW) {
+		vma->vm_pgoff -= WINDOW;
+		err = 0;
+	} else {
+		mutex_lock(&file->lock);
+		pos = file_find_run(file, vma->vm_pgoff, vma_pages(vma));
+		if (pos.block)
+			err = insert_run(vma, vma->vm_start, pos,
+					 vma_pages(vma));
+		mutex_unlock(&file->lock);
+	}
+	if (!err)
+		vma->vm_ops = &vm_ops;
+	return err;
+}
 
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_ops = &vm_ops;
-	return 0;
+/* The mapping of @file that has @count pages from @index on at @addr. */
+static struct vm_area_struct *find_window(struct gntalloc_file *file,
+					  unsigned long addr, u64 index,
+					  unsigned long count)
+{
+	struct vm_area_struct *vma = find_vma(current->mm, addr);
+
+	if (!vma || addr < vma->vm_start || vma->vm_ops != &vm_ops ||
+	    vma->vm_file->private_data != file ||
+	    count > (vma->vm_end - addr) >> PAGE_SHIFT ||
+	    index != vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT))
+		return NULL;
+	return vma;
+}
+
+/*
+ * As in mmap() the mapping is locked against all else, madvise() included: what
+ * lazy MMU mode holds back would not be seen there.
+ */
+int file_map(struct gntalloc_file *file, unsigned long addr, u64 index,
+	     unsigned long count)
+{
+	struct vm_area_struct *vma;
+	struct gntalloc_pos pos;
+	int err = -EINVAL;
+
+	if (mmap_write_lock_killable(current->mm))
+		return -EINTR;
+	vma = find_window(file, addr, index, count);
+	if (vma) {
+		vm_flags_set(vma, VM_MIXEDMAP);
+		mutex_lock(&file->lock);
+		pos = file_find_run(file, index, count);
+		err = pos.block ? insert_run(vma, addr, pos, count) : -ENOENT;
+		mutex_unlock(&file->lock);
+	}
+	mmap_write_unlock(current->mm);
+	return err;
 }
