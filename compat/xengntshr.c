@@ -40,12 +40,18 @@ static void make_stderr_logger(void)
 xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger,
 				 unsigned int open_flags)
 {
+	gntshr_handle *h;
+
 	(void)open_flags;
 	if (!logger) {
 		pthread_once(&stderr_once, make_stderr_logger);
 		logger = stderr_logger;
 	}
-	return (xengntshr_handle *)gntshr_open(logger, 0);
+	h = gntshr_open(logger, 0);
+	/* A share with a mapping of its own may go by munmap(). */
+	if (h)
+		h->no_windows = true;
+	return (xengntshr_handle *)h;
 }
 
 int xengntshr_close(xengntshr_handle *xgs)

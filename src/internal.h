@@ -18,10 +18,25 @@
 #define GNTSHR_DOMID_LAST 0x7FEFu
 
 /*
+ * A mapping with places for many shares. It lives as long as it is the one of
+ * its handle that takes new shares, and after that until the last of them ends;
+ * guarded by the lock of the handle.
+ *
+ * @index	the offset of its first place, as the driver knows it
+ * @shares	how many are in it
+ */
+struct gntshr_window {
+	char *addr;
+	uint64_t index;
+	unsigned int shares;
+};
+
+/*
  * One share. It is made whole before it enters the table of its handle, and
  * from then on guarded by the lock of the handle.
  *
  * @index	what the driver knows it by: the offset for mmap
+ * @window	where it is mapped; NULL: it has a mapping of its own
  * @ending	a thread is in gntshr_unshare() with it
  * @unlisted	the driver was told to end it, only the mapping is left
  */
@@ -29,13 +44,17 @@ struct gntshr_share {
 	char *addr;
 	uint32_t count;
 	uint64_t index;
+	struct gntshr_window *window;
 	bool ending;
 	bool unlisted;
 };
 
 /*
- * @lock	guards @shares and its members
+ * @lock	guards @shares, its members and what is said of windows
  * @shares	the live shares by address, a tree of tsearch(3)
+ * @window	the one that takes new shares, or NULL
+ * @no_windows	the driver has none, or they are not wanted
+ * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
  * @next, @prev	the list of all handles, guarded by its own lock (handle.c)
  */
@@ -44,6 +63,8 @@ struct gntshr_handle {
 	struct xentoollog_logger *logger;
 	pthread_mutex_t lock;
 	void *shares;
+	struct gntshr_window *window;
+	bool no_windows, has_shared;
 	bool forked;
 	struct gntshr_handle *next, *prev;
 };
@@ -59,6 +80,13 @@ void gntshr_table_remove(struct gntshr_handle *h, struct gntshr_share *share);
 struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
 				       const void *addr);
 struct gntshr_share *gntshr_table_any(struct gntshr_handle *h);
+
+/* window.c: with the lock held */
+int gntshr_window_take(struct gntshr_handle *h, struct gntshr_share *share);
+int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
+		      struct gntshr_share *share);
+void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share);
+void gntshr_window_retire(struct gntshr_handle *h);
 
 /* share.c */
 int gntshr_drop_shares(struct gntshr_handle *h);
@@ -78,6 +106,7 @@ int gntshr_sys_close(int fd);
 int gntshr_sys_ioctl(int fd, unsigned long request, void *arg);
 void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset);
 int gntshr_sys_munmap(void *addr, size_t size);
+int gntshr_sys_empty(void *addr, size_t size);
 long gntshr_sys_page_size(void);
 int gntshr_sys_parameter(const char *name, unsigned long *value);
 int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max);

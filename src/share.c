@@ -74,6 +74,15 @@ static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
 	return 0;
 }
 
+static int map(struct gntshr_handle *h, struct gntshr_share *share)
+{
+	if (!gntshr_window_take(h, share))
+		return 0;
+	share->addr =
+		gntshr_sys_mmap(h->fd, gntshr_share_size(share), share->index);
+	return share->addr == MAP_FAILED ? -1 : 0;
+}
+
 /* Take back what make_share() did; errno stays. */
 static void unmake_share(struct gntshr_handle *h, struct gntshr_share *share,
 			 const struct notification *armed)
@@ -83,9 +92,13 @@ static void unmake_share(struct gntshr_handle *h, struct gntshr_share *share,
 	/* The peer has not heard of the page, so it gets no notification. */
 	if (armed)
 		set_notify(h, share->index + armed->offset, 0, 0);
-	if (share->addr != MAP_FAILED)
+	if (share->window)
+		gntshr_sys_empty(share->addr, gntshr_share_size(share));
+	else if (share->addr != MAP_FAILED)
 		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
 	dealloc(h, share);
+	if (share->window)
+		gntshr_window_leave(h, share);
 	free(share);
 	errno = error;
 }
@@ -114,9 +127,7 @@ static struct gntshr_share *make_share(struct gntshr_handle *h,
 
 	/* A child must not get a mapping that is not in its table. */
 	pthread_mutex_lock(&h->lock);
-	share->addr =
-		gntshr_sys_mmap(h->fd, gntshr_share_size(share), share->index);
-	if (share->addr == MAP_FAILED)
+	if (map(h, share))
 		goto undo;
 
 	if (notify->action) {
@@ -244,22 +255,48 @@ static struct gntshr_share *claim(struct gntshr_handle *h, const void *addr,
 }
 
 /*
+ * Have the driver end the grants. A page in a window must leave it before: no
+ * mapping goes there whose end the driver would see.
+ */
+static int unlist(struct gntshr_handle *h, struct gntshr_share *share)
+{
+	int error;
+
+	if (share->unlisted || h->forked)
+		return 0;
+	if (share->window &&
+	    gntshr_sys_empty(share->addr, gntshr_share_size(share)))
+		return -1;
+	if (dealloc(h, share)) {
+		error = errno;
+		if (share->window)
+			gntshr_window_map(h, share->window, share);
+		errno = error;
+		return -1;
+	}
+	share->unlisted = true;
+	return 0;
+}
+
+/*
  * End @share, which is then gone, or say why not. The mapping goes with the
  * lock held: as soon as it is gone another thread may get its address for a
  * new share, which must not find the old one in the table.
  */
 static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
 {
-	if (!share->unlisted && !h->forked && dealloc(h, share))
+	if (unlist(h, share))
 		return -1;
-	share->unlisted = true;
 
 	pthread_mutex_lock(&h->lock);
-	if (gntshr_sys_munmap(share->addr, gntshr_share_size(share))) {
+	if (!share->window &&
+	    gntshr_sys_munmap(share->addr, gntshr_share_size(share))) {
 		pthread_mutex_unlock(&h->lock);
 		return -1;
 	}
 	gntshr_table_remove(h, share);
+	if (share->window)
+		gntshr_window_leave(h, share);
 	pthread_mutex_unlock(&h->lock);
 	free(share);
 	return 0;
@@ -301,10 +338,15 @@ int gntshr_drop_shares(struct gntshr_handle *h)
 			continue;
 		if (!error)
 			error = errno;
-		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
 		gntshr_table_remove(h, share);
+		if (share->window)
+			gntshr_window_leave(h, share);
+		else
+			gntshr_sys_munmap(share->addr,
+					  gntshr_share_size(share));
 		free(share);
 	}
+	gntshr_window_retire(h);
 	if (!error)
 		return 0;
 	errno = error;

@@ -45,6 +45,12 @@ int gntshr_sys_munmap(void *addr, size_t size)
 	return munmap(addr, size);
 }
 
+/* Take the pages out of a mapping, which stays. */
+int gntshr_sys_empty(void *addr, size_t size)
+{
+	return madvise(addr, size, MADV_DONTNEED);
+}
+
 long gntshr_sys_page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);

@@ -57,6 +57,8 @@ struct fake {
 	enum fake_step failed;
 	/* Called before each DEALLOC: what another thread does meanwhile. */
 	void (*meanwhile)(void);
+	/* A descriptor that came through fork is used as any other. */
+	bool children_share;
 	/* The last ALLOC. */
 	uint32_t domid, flags, count;
 	/* What the machine says of itself; limit 0: no such parameter. */

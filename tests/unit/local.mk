@@ -71,9 +71,9 @@ if HAVE_PEER
 check_PROGRAMS += tests/unit/test-xengntshr
 tests_unit_test_xengntshr_SOURCES = tests/unit/test-xengntshr.c \
 	compat/xengntshr.c
-tests_unit_test_xengntshr_CPPFLAGS = $(unit_cppflags) $(PEER_CFLAGS)
+tests_unit_test_xengntshr_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src \
+	$(PEER_CFLAGS)
 tests_unit_test_xengntshr_LDFLAGS = $(unit_ldflags)
-tests_unit_test_xengntshr_LDADD = $(unit_ldadd)
 TESTS += tests/unit/test-xengntshr tests/unit/test-compat
 endif
 EXTRA_DIST += tests/unit/test-compat

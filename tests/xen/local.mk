@@ -54,7 +54,7 @@ tests_xen_port_LDADD = $(PEER_LIBS)
 nodist_tests_xen_port_gntshr_SOURCES = tests/xen/port-gntshr.c
 tests_xen_port_gntshr_CPPFLAGS = $(xen_cppflags) -include gntshr.h
 tests_xen_port_gntshr_LDADD = src/libgntshr.la $(PEER_LIBS)
-CLEANFILES = tests/xen/port-gntshr.c
+CLEANFILES += tests/xen/port-gntshr.c
 
 tests/xen/port-gntshr.c: tests/xen/port.c
 	$(AM_V_at)$(MKDIR_P) tests/xen

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Windows: small shares that lie in one mapping. To make and remove a mapping
+ * costs several times what all else about a page does, so it is made for many
+ * pages before they exist, and serves the shares that come next. A place in it
+ * is used once, as the driver ties it to the index of a page.
+ *
+ * The stock driver has no windows, see kmod/xen-gntalloc.h: there, and wherever
+ * a window cannot be had, each share has a mapping of its own.
+ */
+
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "internal.h"
+#include "xen-gntalloc.h"
+
+/* 4 MiB of addresses, and two page tables at the most. */
+#define WINDOW_PAGES 1024u
+#define WINDOW_SIZE ((size_t)WINDOW_PAGES * GNTSHR_PAGE_SIZE)
+/* For more pages a mapping of their own costs little. */
+#define SHARE_MAX 64u
+
+static bool has_place(const struct gntshr_window *window,
+		      const struct gntshr_share *share)
+{
+	return window && share->index >= window->index &&
+	       share->index - window->index <=
+		       WINDOW_SIZE - gntshr_share_size(share);
+}
+
+static void drop(struct gntshr_window *window)
+{
+	if (window && !window->shares) {
+		gntshr_sys_munmap(window->addr, WINDOW_SIZE);
+		free(window);
+	}
+}
+
+/* A window that begins with @share and takes those that follow. */
+static struct gntshr_window *begin(struct gntshr_handle *h,
+				   const struct gntshr_share *share)
+{
+	struct gntshr_window *window = malloc(sizeof(*window));
+
+	if (!window)
+		return NULL;
+	window->addr = gntshr_sys_mmap(h->fd, WINDOW_SIZE,
+				       GNTALLOC_WINDOW | share->index);
+	if (window->addr == MAP_FAILED) {
+		free(window);
+		h->no_windows = true;
+		return NULL;
+	}
+	window->index = share->index;
+	window->shares = 0;
+	gntshr_window_retire(h);
+	h->window = window;
+	return window;
+}
+
+/* Map a share at its place in @window. */
+int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
+		      struct gntshr_share *share)
+{
+	char *addr = window->addr + (share->index - window->index);
+	struct ioctl_gntalloc_map_gref op = {
+		.index = share->index,
+		.addr = (uintptr_t)addr,
+		.count = share->count,
+	};
+
+	if (gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_MAP_GREF, &op))
+		return -1;
+	share->addr = addr;
+	return 0;
+}
+
+/*
+ * Find a place for a share and map it there. The first one of a handle, which
+ * is often the only one, gets no window.
+ */
+int gntshr_window_take(struct gntshr_handle *h, struct gntshr_share *share)
+{
+	struct gntshr_window *window = h->window;
+	bool first = !h->has_shared;
+
+	h->has_shared = true;
+	if (first || h->no_windows || share->count > SHARE_MAX)
+		return -1;
+	if (!has_place(window, share))
+		window = begin(h, share);
+	if (!window || gntshr_window_map(h, window, share))
+		return -1;
+	share->window = window;
+	window->shares++;
+	return 0;
+}
+
+/* A share that was mapped in its window is gone. */
+void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share)
+{
+	struct gntshr_window *window = share->window;
+
+	window->shares--;
+	if (window != h->window)
+		drop(window);
+}
+
+/* No more shares for the window of @h: it goes when its last share does. */
+void gntshr_window_retire(struct gntshr_handle *h)
+{
+	drop(h->window);
+	h->window = NULL;
+}
