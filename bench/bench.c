@@ -19,6 +19,8 @@
 
 #include "measure.h"
 
+#define MANY 65536u
+#define SETTLE_S 5
 #define PROFILE_PAGES 16384u
 #define PROFILE_ROUNDS 1000u
 
@@ -53,6 +55,17 @@ static const struct way floors[] = {
 	{ "floor-private", map_private, unmap },
 };
 
+/*
+ * The grant table grows with its use, and stays; references that were used may
+ * rest for a second before they are used again.
+ */
+static void grow_table(void)
+{
+	reserve_refs(MANY);
+	unshare(share(MANY), MANY);
+	sleep(SETTLE_S);
+}
+
 static void pages(const struct way *way, char **counts)
 {
 	for (; *counts; counts++) {
@@ -65,12 +78,12 @@ static void pages(const struct way *way, char **counts)
 static void profile(char **counts)
 {
 	for (; *counts; counts++) {
-		uint32_t count = number(*counts);
-		uint32_t rounds = PROFILE_PAGES / count;
+		uint32_t count = number(*counts), rounds;
 
+		reserve_refs(count);
+		rounds = PROFILE_PAGES / count;
 		if (rounds > PROFILE_ROUNDS)
 			rounds = PROFILE_ROUNDS;
-		reserve_refs(count);
 		make_place(count);
 		sample(&grants, count, rounds);
 		MARK(0);
@@ -89,7 +102,7 @@ static void watch_from_elsewhere(int from, int to)
 					      unshare };
 	uint32_t n;
 
-	h = gntshr_open(NULL, 0);
+	open_device();
 	while (read(from, &n, sizeof(n)) == sizeof(n)) {
 		measure(&elsewhere, 1, n);
 		if (write(to, "", 1) != 1)
@@ -117,7 +130,7 @@ static void live(char **counts)
 		close(down[1]);
 		watch_from_elsewhere(down[0], up[1]);
 	}
-	h = gntshr_open(NULL, 0);
+	open_device();
 	for (; *counts; counts++) {
 		uint32_t want = number(*counts);
 
@@ -144,15 +157,13 @@ int main(int argc, char **argv)
 	reserve_refs(1);
 	if (!strcmp(what, "live"))
 		return live(rest), 0;
-	h = gntshr_open(NULL, 0);
-	if (!h)
-		err(1, "cannot open " DEVICE);
+	open_device();
 	if (!strcmp(what, "pages"))
-		pages(&grants, rest);
+		grow_table(), pages(&grants, rest);
 	else if (!strcmp(what, "floor"))
 		pages(&floors[0], rest), pages(&floors[1], rest);
 	else if (!strcmp(what, "profile"))
-		profile(rest);
+		grow_table(), profile(rest);
 	else if (!strcmp(what, "notify"))
 		notify();
 	else if (!strcmp(what, "memory"))

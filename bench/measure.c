@@ -20,8 +20,17 @@
 gntshr_handle *h;
 uint32_t *refs;
 
+void open_device(void)
+{
+	h = gntshr_open(NULL, 0);
+	if (!h)
+		err(1, "cannot open " DEVICE);
+}
+
 void reserve_refs(uint32_t count)
 {
+	if (!count)
+		errx(2, "0 pages cannot be shared");
 	refs = realloc(refs, count * sizeof(*refs));
 	if (!refs)
 		err(1, "no memory for %u references", count);
@@ -67,7 +76,9 @@ static char *reserve(size_t size)
  * 2 MiB of addresses costs a page of the page table, made and freed. The kernel
  * takes the highest hole that is large enough. So it gets none but the one
  * below everything, which is made to begin in the middle of 2 MiB in use: as on
- * average in a program, and the same in each run.
+ * average in a program, and the same in each run. And a mapping whose neighbour
+ * is in another node of the tree of mappings costs some thousands more; so each
+ * sample has a place of its own, and most are not at such an end.
  */
 void make_place(uint32_t count)
 {
@@ -149,11 +160,12 @@ void measure(const struct way *way, uint32_t count, uint32_t as)
 		rounds = SAMPLE_ROUNDS;
 	if (!rounds)
 		rounds = 1;
-	make_place(count);
 	/* Whatever grows with the first calls. */
 	sample(way, count, rounds);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		make_place(count);
 		samples[i] = sample(way, count, rounds);
+	}
 	qsort(samples, n, sizeof(*samples), by_sum);
 	report(way, as, &samples[n / 2]);
 }

@@ -28,6 +28,7 @@ struct way {
 extern gntshr_handle *h;
 extern uint32_t *refs;
 
+void open_device(void);
 void reserve_refs(uint32_t count);
 /* Sharing with dom0: the ways' functions end the program if they fail. */
 void *share(uint32_t count);

@@ -44,9 +44,7 @@ int main(int argc, char **argv)
 	static const struct way library = { "user", share, unshare };
 
 	clock_check();
-	h = gntshr_open(NULL, 0);
-	if (!h)
-		err(1, "cannot open " DEVICE);
+	open_device();
 	for (int i = 1; i < argc; i++) {
 		struct cost cost;
 		uint32_t count = number(argv[i]);
