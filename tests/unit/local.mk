@@ -30,10 +30,11 @@ tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
 
 # The header is used alone, in strict C and in C++; the library exports what the
 # map file lists and that is what the header declares; the README and the manual
-# pages are right.
+# pages are right; the command-line tool takes no nonsense.
 dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
-	tests/unit/test-symbols tests/unit/test-man tests/unit/test-docs
-EXTRA_DIST += tests/unit/checks.sh
+	tests/unit/test-symbols tests/unit/test-man tests/unit/test-docs \
+	tests/unit/test-tool
+EXTRA_DIST += tests/unit/checks.sh tests/is-json
 TESTS += $(dist_check_SCRIPTS)
 AM_TESTS_ENVIRONMENT = CC='$(CC)' CXX='$(CXX)' NM='$(NM)' \
 	XEN_CFLAGS='$(XEN_CFLAGS)' PEER_CFLAGS='$(PEER_CFLAGS)' \
