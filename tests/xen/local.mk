@@ -60,3 +60,9 @@ tests/xen/port-gntshr.c: tests/xen/port.c
 	$(AM_V_at)$(MKDIR_P) tests/xen
 	$(AM_V_GEN)sed 's/xengntshr_/gntshr_/g' \
 		$(srcdir)/tests/xen/port.c >$@
+
+# The command-line tool.
+check_PROGRAMS += tests/xen/hold-port
+EXTRA_DIST += tests/xen/test-tool
+tests_xen_hold_port_CPPFLAGS = $(xen_cppflags)
+tests_xen_hold_port_LDADD = $(PEER_LIBS)
