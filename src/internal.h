@@ -94,8 +94,12 @@ int gntshr_drop_shares(struct gntshr_handle *h);
 /* reason.c: errors in words */
 int gntshr_fail(struct xentoollog_logger *logger, int error, const char *format,
 		...) __attribute__((format(printf, 3, 4)));
+const char *gntshr_hint(int error);
 void gntshr_explain_open(struct xentoollog_logger *logger);
-void gntshr_explain_alloc(struct gntshr_handle *h, uint32_t count);
+void gntshr_explain_notify(struct gntshr_handle *h, unsigned int action,
+			   uint32_t port);
+void gntshr_explain_alloc(struct gntshr_handle *h, uint32_t count,
+			  unsigned int action, uint32_t port);
 
 /*
  * sys.c: all that leaves the process. They return as the system calls do;
@@ -108,6 +112,7 @@ void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset);
 int gntshr_sys_munmap(void *addr, size_t size);
 int gntshr_sys_empty(void *addr, size_t size);
 long gntshr_sys_page_size(void);
+bool gntshr_sys_exists(const char *path);
 int gntshr_sys_parameter(const char *name, unsigned long *value);
 int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max);
 

@@ -26,18 +26,51 @@ int gntshr_fail(struct xentoollog_logger *logger, int error, const char *format,
 	return -1;
 }
 
+static const char *missing_hint(void)
+{
+	if (!gntshr_sys_exists("/sys/hypervisor/type"))
+		return "this is not a Xen domain";
+	if (!gntshr_sys_exists("/sys/module/xen_gntalloc"))
+		return "the module xen-gntalloc is not loaded; as root: modprobe xen-gntalloc";
+	return "the module is loaded, but there is no device: udev makes it, and a container must be given it";
+}
+
 static const char *open_hint(int error)
 {
 	switch (error) {
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		return "is this a Xen domain, with the module xen-gntalloc loaded (modprobe xen-gntalloc)?";
+		return missing_hint();
 	case EACCES:
+		return "this user may not; add the user to the group of the device, or use root";
 	case EPERM:
-		return "this user may not use the device; see its owner, group and mode";
+		return "this container may not; its device rules must allow it";
+	case EMFILE:
+		return "this process has too many files open; see RLIMIT_NOFILE in getrlimit(2)";
+	case ENFILE:
+		return "the system has too many files open; see fs.file-max in proc(5)";
 	default:
-		return "the device is there but cannot be opened";
+		return "the device is there, see the kernel's log";
+	}
+}
+
+/* Why a system call on the pages or their mapping fails. */
+const char *gntshr_hint(int error)
+{
+	switch (error) {
+	case ENOMEM:
+		return "out of memory, in the system or in the memory cgroup; or the process has too many mappings (vm.max_map_count)";
+	case EAGAIN:
+		return "the process locks its memory and may not lock more; see RLIMIT_MEMLOCK in getrlimit(2)";
+	case ENOTTY:
+		return "the stock driver does not know 32-bit programs; the one of libgntshr does";
+	case EBADF:
+		return "the descriptor of the handle was closed by somebody else";
+	case EINTR:
+		return "the process is being killed";
+	default:
+		return "unexpected, see the kernel's log";
 	}
 }
 
@@ -55,7 +88,7 @@ static void describe_table(char *text, size_t size)
 	if (gntshr_sys_grant_frames(&used, &max))
 		snprintf(
 			text, size,
-			"its size is unknown, as this kernel lets no program make hypercalls");
+			"its size is unknown, as this program may not make hypercalls");
 	else
 		snprintf(text, size,
 			 "%u of at most %u frames of 512 references are in use",
@@ -99,10 +132,28 @@ static void explain_no_space(struct gntshr_handle *h, uint32_t count)
 		count, table);
 }
 
-void gntshr_explain_alloc(struct gntshr_handle *h, uint32_t count)
+/* Why the driver does not take a notification. */
+void gntshr_explain_notify(struct gntshr_handle *h, unsigned int action,
+			   uint32_t port)
+{
+	if (errno == EINVAL && action & GNTSHR_NOTIFY_SEND_EVENT)
+		gntshr_fail(
+			h->logger, EINVAL,
+			"cannot notify through event channel %u: no program of this domain has it open, or too many pages name it",
+			port);
+	else
+		gntshr_fail(h->logger, errno, "cannot set a notification: %s",
+			    gntshr_hint(errno));
+}
+
+void gntshr_explain_alloc(struct gntshr_handle *h, uint32_t count,
+			  unsigned int action, uint32_t port)
 {
 	if (errno == ENOSPC && h->logger)
 		explain_no_space(h, count);
+	else if (errno == EINVAL && action & GNTSHR_NOTIFY_SEND_EVENT)
+		gntshr_explain_notify(h, action, port);
 	else
-		gntshr_fail(h->logger, errno, "cannot share %u pages", count);
+		gntshr_fail(h->logger, errno, "cannot share %u pages: %s",
+			    count, gntshr_hint(errno));
 }

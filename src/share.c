@@ -165,7 +165,7 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 	if (share)
 		memcpy(refs, op->gref_ids, count * sizeof(*refs));
 	else
-		gntshr_explain_alloc(h, count);
+		gntshr_explain_alloc(h, count, notify->action, notify->port);
 
 	free(op);
 	return share ? share->addr : NULL;
@@ -233,8 +233,8 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 	/* Ended by another thread just now: no different from a moment ago. */
 	if (errno == ENOENT)
 		errno = EINVAL;
-	return gntshr_fail(h->logger, errno,
-			   "cannot notify through event channel %u", port);
+	gntshr_explain_notify(h, action, port);
+	return -1;
 }
 
 /* Take the share that is just this for ending, from all other threads. */
@@ -316,8 +316,8 @@ int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
 	if (!end_share(h, share))
 		return 0;
 
-	gntshr_fail(h->logger, errno, "cannot unshare %u pages at %p", count,
-		    addr);
+	gntshr_fail(h->logger, errno, "cannot unshare %u pages at %p: %s",
+		    count, addr, gntshr_hint(errno));
 	pthread_mutex_lock(&h->lock);
 	share->ending = false;
 	pthread_mutex_unlock(&h->lock);

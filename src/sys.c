@@ -56,6 +56,11 @@ long gntshr_sys_page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
+bool gntshr_sys_exists(const char *path)
+{
+	return !access(path, F_OK);
+}
+
 /* A parameter of the module, as it is now. */
 int gntshr_sys_parameter(const char *name, unsigned long *value)
 {

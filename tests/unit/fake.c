@@ -256,6 +256,14 @@ long gntshr_sys_page_size(void)
 	return fake.page_size;
 }
 
+bool gntshr_sys_exists(const char *path)
+{
+	for (int i = 0; i < 2; i++)
+		if (fake.there[i] && !strcmp(path, fake.there[i]))
+			return true;
+	return false;
+}
+
 int gntshr_sys_parameter(const char *name, unsigned long *value)
 {
 	if (!strcmp(name, "limit") && fake.limit) {

@@ -64,6 +64,8 @@ struct fake {
 	/* What the machine says of itself; limit 0: no such parameter. */
 	unsigned long limit;
 	bool tells_used, hypercalls;
+	/* The files below /sys that are there. */
+	const char *there[2];
 	uint32_t frames, max_frames;
 	long page_size;
 };

@@ -16,18 +16,28 @@ static void assert_said(const char *words, int error)
 
 static void open_says_why(void **state)
 {
+	static const char *const xen = "/sys/hypervisor/type";
+	static const char *const module = "/sys/module/xen_gntalloc";
 	static const struct {
 		int error;
+		const char *const *there[2];
 		const char *words;
 	} cases[] = {
-		{ ENOENT, "modprobe xen-gntalloc" },
-		{ ENODEV, "modprobe xen-gntalloc" },
-		{ EACCES, "owner, group and mode" },
-		{ EMFILE, "cannot be opened" },
+		{ ENOENT, { NULL }, "not a Xen domain" },
+		{ ENODEV, { &xen }, "modprobe xen-gntalloc" },
+		{ ENXIO, { &xen, &module }, "udev makes it" },
+		{ EACCES, { NULL }, "group of the device" },
+		{ EPERM, { NULL }, "container" },
+		{ EMFILE, { NULL }, "RLIMIT_NOFILE" },
+		{ ENFILE, { NULL }, "fs.file-max" },
+		{ EIO, { NULL }, "kernel's log" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (int j = 0; j < 2; j++)
+			fake.there[j] =
+				cases[i].there[j] ? *cases[i].there[j] : NULL;
 		fake.fail_at = fake.steps + 3;
 		fake.fail_errno = cases[i].error;
 		assert_null(gntshr_open(fake_logger(), 0));
@@ -35,6 +45,44 @@ static void open_says_why(void **state)
 	}
 	assert_null(gntshr_open(fake_logger(), 8));
 	assert_said("0x8", EINVAL);
+}
+
+/* The driver refuses, or the kernel does. */
+static void sharing_says_why(void **state)
+{
+	static const struct {
+		int error;
+		const char *words;
+	} cases[] = {
+		{ ENOMEM, "vm.max_map_count" },
+		{ EAGAIN, "RLIMIT_MEMLOCK" },
+		{ ENOTTY, "32-bit programs" },
+		{ EBADF, "closed by somebody else" },
+		{ EINTR, "being killed" },
+		{ EXFULL, "kernel's log" },
+	};
+	gntshr_handle *h = gntshr_open(fake_logger(), 0);
+	uint32_t ref;
+	char *page;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		fake.fail_at = fake.steps + 3;
+		fake.fail_errno = cases[i].error;
+		assert_null(gntshr_share_pages(h, 0, 1, &ref, 0));
+		assert_said("cannot share 1 pages", cases[i].error);
+		assert_non_null(strstr(fake_message, cases[i].words));
+	}
+	assert_null(gntshr_share_page_notify(h, 0, &ref, 0, -1, FAKE_PORT + 1));
+	assert_said("event channel 6", EINVAL);
+
+	page = gntshr_share_pages(h, 0, 1, &ref, 0);
+	fake.fail_at = fake.steps + 1;
+	fake.fail_errno = EBADF;
+	assert_int_equal(gntshr_set_unmap_notify(h, page, 1, 7), -1);
+	assert_said("cannot set a notification", EBADF);
+	assert_non_null(strstr(fake_message, "closed by somebody else"));
+	gntshr_close(h);
 }
 
 static void no_space_says_which(void **state)
@@ -57,7 +105,7 @@ static void no_space_says_which(void **state)
 
 	fake.limit = 1000;
 	share_fails();
-	assert_said("lets no program make hypercalls", ENOSPC);
+	assert_said("may not make hypercalls", ENOSPC);
 
 	fake.hypercalls = true;
 	fake.frames = fake.max_frames = 64;
@@ -116,6 +164,7 @@ int main(void)
 #define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 	const struct CMUnitTest tests[] = {
 		test(open_says_why),
+		test(sharing_says_why),
 		test(no_space_says_which),
 		test(each_error_is_told_once),
 	};

@@ -193,6 +193,14 @@ static void knows_the_page_size(void **state)
 	assert_int_equal(gntshr_sys_page_size(), sysconf(_SC_PAGESIZE));
 }
 
+static void knows_what_exists(void **state)
+{
+	(void)state;
+	assert_true(gntshr_sys_exists("/proc/self/maps"));
+	assert_true(gntshr_sys_exists("/"));
+	assert_false(gntshr_sys_exists("/proc/self/maps/no"));
+}
+
 static void reads_parameters(void **state)
 {
 	static const struct {
@@ -270,6 +278,7 @@ int main(void)
 		cmocka_unit_test(asks_the_driver),
 		cmocka_unit_test(maps),
 		cmocka_unit_test(knows_the_page_size),
+		cmocka_unit_test(knows_what_exists),
 		cmocka_unit_test(reads_parameters),
 		cmocka_unit_test(asks_xen_for_the_grant_table),
 		cmocka_unit_test(xen_may_refuse),
