@@ -39,7 +39,8 @@ function y_of(v) {
 }
 
 function short(n) {
-	return n >= 1000 && n % 1000 == 0 ? n / 1000 "k" : n
+	return n >= 1e6 ? n / 1e6 "M" : n >= 1000 && n % 1000 == 0 ? \
+		n / 1000 "k" : n
 }
 
 function grid(		e, i, n, labelled) {
@@ -120,13 +121,13 @@ function scale(measure, others,		i, key, part, low, high) {
 function head() {
 	out("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " total " 360\" width=\"" total "\" height=\"360\">")
 	out("<style>")
-	out("text{font:12px sans-serif;fill:#444}.title{font-weight:bold}")
+	out("text{font:12px sans-serif;fill:#777}.title{font-weight:bold}")
 	out("line,polyline{fill:none;stroke-width:2}.grid{stroke:#888;stroke-width:.7}")
 	out(".fine{stroke:#888;stroke-width:.25}.dot{stroke:none}")
 	out(".stock{stroke:#d2601a}.ours{stroke:#1f7ae0}.floor{stroke:#888}.private{stroke:#888;stroke-dasharray:2 3}")
 	out(".far{stroke-dasharray:6 4}")
 	out(".dot.stock{fill:#d2601a}.dot.ours{fill:#1f7ae0}.dot.floor,.dot.private{fill:#888}")
-	out("@media (prefers-color-scheme:dark){text{fill:#ccc}}")
+	out("@media (prefers-color-scheme:light){text{fill:#444}}@media (prefers-color-scheme:dark){text{fill:#ccc}}")
 	out("</style>")
 }
 
