@@ -4,7 +4,9 @@
 check_PROGRAMS += bench/bench-gntshr bench/bench-xengnttab \
 	bench/user-gntshr bench/user-xengnttab
 EXTRA_DIST += bench/run bench/table.awk bench/draw.awk bench/profile \
-	bench/profile-plugin.c
+	bench/profile-plugin.c bench/results/linux-6.1.json \
+	bench/results/linux-6.1.md bench/results/live.svg \
+	bench/results/pages.svg
 
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir) $(PEER_CFLAGS) -D_GNU_SOURCE
 bench_common = bench/clock.c bench/clock.h bench/measure.c bench/measure.h
