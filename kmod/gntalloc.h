@@ -171,4 +171,6 @@ int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma);
 int file_map(struct gntalloc_file *file, unsigned long addr, u64 index,
 	     unsigned long count);
 
+#include "fault.h"
+
 #endif
