@@ -12,6 +12,7 @@
 #include <xen/gntalloc.h>
 
 #include "ledger.h"
+#include "remote.h"
 
 static bool listed(int fd, uint64_t index)
 {
@@ -59,13 +60,13 @@ static void wrong_arguments(void)
 {
 	int fd = open_device(), result;
 
-	result = alloc_as(fd, own_domid(), 1, 2);
+	result = alloc_as(fd, remote_domid(), 1, 2);
 	expect(result && errno == EINVAL, "flags 2: %s", outcome(result));
-	result = alloc_as(fd, own_domid(), 1, 0xFFFF);
+	result = alloc_as(fd, remote_domid(), 1, 0xFFFF);
 	expect(result && errno == EINVAL, "flags 0xFFFF: %s", outcome(result));
 	result = alloc_as(fd, 0x7FF0, 1, 1);
 	expect(result && errno == EINVAL, "domid 0x7FF0: %s", outcome(result));
-	result = alloc_as(fd, own_domid(), 0, 1);
+	result = alloc_as(fd, remote_domid(), 0, 1);
 	expect(result && errno == EINVAL, "count 0: %s", outcome(result));
 }
 
@@ -113,7 +114,7 @@ static void a_32_bit_program(void)
 
 	if (op == MAP_FAILED)
 		cannot("get memory below 4 GiB");
-	*op = (struct alloc32){ own_domid(), 1, 3, { 0 }, { 0 } };
+	*op = (struct alloc32){ remote_domid(), 1, 3, { 0 }, { 0 } };
 	result = ioctl32(fd, 5, ALLOC32_SIZE, op);
 	expect(!result && op->refs[0] && op->refs[2],
 	       "ALLOC_GREF with a struct of %zu bytes: %s", ALLOC32_SIZE,

@@ -28,6 +28,7 @@
 #include <xentoollog.h>
 
 #include "ledger.h"
+#include "remote.h"
 
 #define PARAMETER "/sys/module/xen_gntalloc/parameters/"
 /* Only ever reached when a case hangs. */
@@ -192,13 +193,6 @@ void reload(void)
 
 /* ---- the device ---- */
 
-uint16_t own_domid(void)
-{
-	const char *own = getenv("XEN_DOMID");
-
-	return (uint16_t)(own ? atoi(own) : 0);
-}
-
 int open_device(void)
 {
 	int fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
@@ -231,7 +225,7 @@ int alloc_as(int fd, uint32_t domid, uint32_t count, uint32_t flags)
 
 int alloc(int fd, uint32_t count)
 {
-	return alloc_as(fd, own_domid(), count, GNTALLOC_FLAG_WRITABLE);
+	return alloc_as(fd, remote_domid(), count, GNTALLOC_FLAG_WRITABLE);
 }
 
 uint64_t must_alloc(int fd, uint32_t count)
@@ -294,23 +288,59 @@ static void mute(struct xentoollog_logger *logger, xentoollog_level level,
 	(void)context, (void)format, (void)args;
 }
 
+static bool in_dom0(void)
+{
+	const char *own = getenv("XEN_DOMID");
+
+	return !own || !strcmp(own, "0");
+}
+
+/* Of a peer elsewhere: its slot, plus 1. */
+static long slot(const void *pages)
+{
+	return (long)(intptr_t)pages - 1;
+}
+
 void *peer_map(const uint32_t *which, uint32_t count)
 {
 	static xentoollog_logger logger = { .vmessage = mute };
 
+	if (!in_dom0())
+		return (void *)(intptr_t)(remote_map("rw", which, count) + 1);
 	if (!gnttab)
 		gnttab = xengnttab_open(&logger, 0);
 	if (!gnttab)
 		cannot("open gntdev");
-	return xengnttab_map_domain_grant_refs(gnttab, count, own_domid(),
+	return xengnttab_map_domain_grant_refs(gnttab, count, remote_domid(),
 					       (uint32_t *)(uintptr_t)which,
 					       PROT_READ | PROT_WRITE);
 }
 
 void peer_unmap(void *pages, uint32_t count)
 {
-	if (xengnttab_unmap(gnttab, pages, count))
+	if (in_dom0() ? xengnttab_unmap(gnttab, pages, count)
+		      : remote("unmap %ld", slot(pages)))
 		cannot("unmap as the peer");
+}
+
+void peer_fill(void *pages, uint32_t count, uint32_t seed)
+{
+	if (in_dom0())
+		fill_pattern(pages, count, seed);
+	else if (remote("fill %ld %u", slot(pages), seed))
+		cannot("fill pages as the peer");
+}
+
+bool peer_finds(const void *pages, uint32_t count, uint32_t seed)
+{
+	const unsigned char *bytes = pages;
+
+	if (!in_dom0())
+		return !remote("check %ld %u", slot(pages), seed);
+	for (size_t n = 0; n < (size_t)count * PAGE; n++)
+		if (bytes[n] != pattern(seed, n))
+			return false;
+	return true;
 }
 
 /* ---- running ---- */

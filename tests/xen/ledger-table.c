@@ -99,7 +99,7 @@ static void lingering_pages_count(void)
 {
 	void *pages[LINGER_ROUNDS];
 	int fd = open_device(), n, result;
-	unsigned char *kept;
+	bool kept;
 	long used;
 
 	set_parameter("limit", LINGER_LIMIT);
@@ -107,9 +107,9 @@ static void lingering_pages_count(void)
 		if (alloc(fd, LINGER_STEP))
 			break;
 		pages[n] = peer_map(refs, LINGER_STEP);
-		if (!pages[n] || !memset(pages[n], n + 1, LINGER_STEP * PAGE) ||
-		    dealloc(fd, last_index, LINGER_STEP))
+		if (!pages[n] || dealloc(fd, last_index, LINGER_STEP))
 			cannot("map as the peer and unshare");
+		peer_fill(pages[n], LINGER_STEP, (uint32_t)n);
 	}
 	expect(n * LINGER_STEP <= LINGER_LIMIT && n,
 	       "limit %d: %d pages in use, all unshared and still mapped",
@@ -140,15 +140,13 @@ static void lingering_pages_count(void)
 	/* Without the module the peer still has them. */
 	close(fd);
 	reload();
-	kept = pages[1];
 	fd = open_device();
 	set_parameter("limit", NO_LIMIT);
 	for (int i = 0; i < 40; i++)
 		must_alloc(fd, LINGER_STEP);
-	expect(kept[0] == 2 && kept[LINGER_STEP * PAGE - 1] == 2,
-	       "module unloaded and loaded: the peer's pages are %s",
-	       kept[0] == 2 && kept[LINGER_STEP * PAGE - 1] == 2 ? "as before"
-								 : "lost");
+	kept = peer_finds(pages[1], LINGER_STEP, 1);
+	expect(kept, "module unloaded and loaded: the peer's pages are %s",
+	       kept ? "as before" : "lost");
 	while (n > 1)
 		peer_unmap(pages[--n], LINGER_STEP);
 }

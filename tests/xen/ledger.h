@@ -43,7 +43,6 @@ long used_becomes(long want);
 extern uint32_t refs[MAX_PAGES];
 /* What the last alloc() made of the caller's index. */
 extern uint64_t last_index;
-uint16_t own_domid(void);
 int open_device(void);
 int alloc_as(int fd, uint32_t domid, uint32_t count, uint32_t flags);
 int alloc(int fd, uint32_t count);
@@ -56,9 +55,14 @@ uint32_t fill(int fd);
 /* "" or the name of errno. */
 const char *outcome(int result);
 
-/* The peer, which is this domain itself. */
+/*
+ * The peer: this domain itself if it is dom0, otherwise peer.c in dom0. Only in
+ * the first case can pages be used that it maps.
+ */
 void *peer_map(const uint32_t *which, uint32_t count);
 void peer_unmap(void *pages, uint32_t count);
+void peer_fill(void *pages, uint32_t count, uint32_t seed);
+bool peer_finds(const void *pages, uint32_t count, uint32_t seed);
 
 /* Text files of the kernel. */
 bool write_file(const char *path, const char *text);

@@ -3,11 +3,12 @@
 
 check_PROGRAMS += tests/xen/peer tests/xen/test-calls \
 	tests/xen/test-calls-xengnttab tests/xen/test-module tests/xen/stress \
-	tests/xen/test-scale
+	tests/xen/test-scale tests/xen/test-faults
 EXTRA_DIST += tests/xen/test-vchan tests/xen/run tests/xen/fetch tests/xen/image \
 	tests/xen/in-domain tests/xen/test-dkms \
 	tests/xen/init-common tests/xen/init-dom0 tests/xen/init-guest \
-	tests/xen/verdict
+	tests/xen/verdict tests/xen/debug-kernel tests/xen/debug.config \
+	tests/xen/torture
 
 xen_cppflags = $(AM_CPPFLAGS) $(PEER_CFLAGS) $(CMOCKA_CFLAGS)
 xen_remote = tests/xen/remote.c tests/xen/remote.h
@@ -36,12 +37,17 @@ tests_xen_stress_LDADD = $(PEER_LIBS)
 tests_xen_test_scale_CPPFLAGS = $(xen_cppflags)
 tests_xen_test_scale_LDADD = src/libgntshr.la $(CMOCKA_LIBS)
 
-# What the stock module and library get wrong, case by case; run by tests/xen/ledger.
+tests_xen_test_faults_SOURCES = tests/xen/test-faults.c tests/xen/faults.c \
+	tests/xen/faults.h $(xen_remote)
+tests_xen_test_faults_CPPFLAGS = $(xen_cppflags)
+tests_xen_test_faults_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
+
+# What the stock module and library get wrong, case by case: tests/xen/ledger.
 check_PROGRAMS += tests/xen/ledger-cases
 EXTRA_DIST += tests/xen/ledger
 tests_xen_ledger_cases_SOURCES = tests/xen/ledger-cases.c tests/xen/ledger.h \
 	tests/xen/ledger-calls.c tests/xen/ledger-memory.c \
-	tests/xen/ledger-library.c tests/xen/ledger-table.c
+	tests/xen/ledger-library.c tests/xen/ledger-table.c $(xen_remote)
 tests_xen_ledger_cases_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
 tests_xen_ledger_cases_LDADD = src/libgntshr.la $(PEER_LIBS)
 
