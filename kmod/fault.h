@@ -40,9 +40,11 @@ static struct fault_attr __maybe_unused gntalloc_faults = {
 #define evtchn_get(port) (fault() ? -ENOENT : evtchn_get(port))
 /* The process is being killed. */
 #define fatal_signal_pending(task) (fault() || fatal_signal_pending(task))
-/* Nothing could be mapped. */
-#define vm_insert_pages(vma, addr, pages, left) \
-	(fault() ? -ENOMEM : vm_insert_pages(vma, addr, pages, left))
+#define mmap_write_lock_killable(mm) \
+	(fault() ? -EINTR : mmap_write_lock_killable(mm))
+/* No memory for page tables. What is mapped after that cannot fail. */
+#define apply_to_page_range(mm, addr, size, fn, data) \
+	(fault() ? -ENOMEM : apply_to_page_range(mm, addr, size, fn, data))
 
 /* It keeps failures out of the log, where the tests see which calls failed. */
 #undef __GFP_NOWARN

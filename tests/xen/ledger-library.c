@@ -20,6 +20,7 @@
 #include <gntshr.h>
 
 #include "ledger.h"
+#include "remote.h"
 
 /* A port that no event channel has. */
 #define BAD_PORT (1u << 20)
@@ -53,13 +54,13 @@ struct library {
 	static void *name##_share_pages_(void *h, uint32_t count, \
 					 uint32_t *to) \
 	{ \
-		return name##_share_pages(h, own_domid(), count, to, 1); \
+		return name##_share_pages(h, remote_domid(), count, to, 1); \
 	} \
 	static void *name##_share_page_notify_(void *h, uint32_t *to, \
 					       uint32_t offset, uint32_t port) \
 	{ \
-		return name##_share_page_notify(h, own_domid(), to, 1, offset, \
-						port); \
+		return name##_share_page_notify(h, remote_domid(), to, 1, \
+						offset, port); \
 	} \
 	static int name##_unshare_(void *h, void *addr, uint32_t count) \
 	{ \

@@ -30,6 +30,7 @@
 
 #include "faults.h"
 #include "remote.h"
+#include "../../kmod/xen-gntalloc.h"
 
 #define PAGE 4096u
 #define DEVICE "/dev/xen/gntalloc"
@@ -268,6 +269,37 @@ static void check_mmap(bool done)
 	wait_until_zero("used");
 }
 
+/* MAP_GREF: a page that stayed would be in the way of the next call. */
+static void prepare_window(void)
+{
+	run_listed();
+	pages = mmap(place, RUN * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_FIXED, fd,
+		     (off_t)(GNTALLOC_WINDOW | first));
+	assert_ptr_equal(pages, place);
+}
+
+static long call_map(void)
+{
+	struct ioctl_gntalloc_map_gref op = {
+		.index = first,
+		.addr = (uintptr_t)pages,
+		.count = RUN,
+	};
+
+	return ioctl(fd, IOCTL_GNTALLOC_MAP_GREF, &op);
+}
+
+static void check_map(bool done)
+{
+	if (!done)
+		assert_int_equal(call_map(), 0);
+	for (uint32_t i = 0; i < RUN; i++)
+		pages[i * PAGE]++;
+	assert_int_equal(dealloc(first, RUN), 0);
+	unmap_all();
+}
+
 static long call_munmap(void)
 {
 	return munmap(pages + 10 * PAGE, PAGE);
@@ -332,6 +364,11 @@ static const struct op ops[] = {
 	  check_notify,
 	  { EFAULT, EINVAL } },
 	{ "mmap", run_listed, call_mmap, check_mmap, { ENOMEM } },
+	{ "MAP_GREF",
+	  prepare_window,
+	  call_map,
+	  check_map,
+	  { EFAULT, ENOMEM, EINTR } },
 	{ "munmap of a part",
 	  run_unlisted,
 	  call_munmap,
