@@ -266,8 +266,8 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
  *	- ENOMEM: out of memory in the kernel, while unmapping. The pages are
  *	  still mapped, and their notification stands but cannot be changed any
  *	  more; make the call again.
- *	- EBADF: the descriptor was closed by somebody else. Nothing happened;
- *	  gntshr_close() ends the share.
+ *	- EBADF: the descriptor was closed by somebody else. The pages are still
+ *	  shared, but may be unmapped here; gntshr_close() ends the share.
  *
  * @since 0.1
  */

@@ -24,12 +24,18 @@
  *
  * @index	the offset of its first place, as the driver knows it
  * @shares	how many are in it
+ * @next	the one before it
  */
 struct gntshr_window {
 	char *addr;
 	uint64_t index;
 	unsigned int shares;
+	struct gntshr_window *next;
 };
+
+/* 4 MiB of addresses, and two page tables at the most. */
+#define GNTSHR_WINDOW_PAGES 1024u
+#define GNTSHR_WINDOW_SIZE ((size_t)GNTSHR_WINDOW_PAGES * GNTSHR_PAGE_SIZE)
 
 /*
  * One share. It is made whole before it enters the table of its handle, and
@@ -52,7 +58,7 @@ struct gntshr_share {
 /*
  * @lock	guards @shares, its members and what is said of windows
  * @shares	the live shares by address, a tree of tsearch(3)
- * @window	the one that takes new shares, or NULL
+ * @window	all windows; the first of them takes new shares
  * @no_windows	the driver has none, or they are not wanted
  * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
@@ -86,7 +92,7 @@ int gntshr_window_take(struct gntshr_handle *h, struct gntshr_share *share);
 int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
 		      struct gntshr_share *share);
 void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share);
-void gntshr_window_retire(struct gntshr_handle *h);
+int gntshr_window_end_all(struct gntshr_handle *h);
 
 /* share.c */
 int gntshr_drop_shares(struct gntshr_handle *h);

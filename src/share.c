@@ -269,8 +269,10 @@ static int unlist(struct gntshr_handle *h, struct gntshr_share *share)
 		return -1;
 	if (dealloc(h, share)) {
 		error = errno;
+		pthread_mutex_lock(&h->lock);
 		if (share->window)
 			gntshr_window_map(h, share->window, share);
+		pthread_mutex_unlock(&h->lock);
 		errno = error;
 		return -1;
 	}
@@ -346,7 +348,8 @@ int gntshr_drop_shares(struct gntshr_handle *h)
 					  gntshr_share_size(share));
 		free(share);
 	}
-	gntshr_window_retire(h);
+	if (gntshr_window_end_all(h) && !error)
+		error = errno;
 	if (!error)
 		return 0;
 	errno = error;

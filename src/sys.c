@@ -45,10 +45,13 @@ int gntshr_sys_munmap(void *addr, size_t size)
 	return munmap(addr, size);
 }
 
-/* Take the pages out of a mapping, which stays. */
+/*
+ * Take the pages out of a mapping, which stays. ENOMEM says that a part is not
+ * mapped at all any more.
+ */
 int gntshr_sys_empty(void *addr, size_t size)
 {
-	return madvise(addr, size, MADV_DONTNEED);
+	return madvise(addr, size, MADV_DONTNEED) && errno != ENOMEM ? -1 : 0;
 }
 
 long gntshr_sys_page_size(void)

@@ -9,6 +9,7 @@
  * a window cannot be had, each share has a mapping of its own.
  */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -16,9 +17,6 @@
 #include "internal.h"
 #include "xen-gntalloc.h"
 
-/* 4 MiB of addresses, and two page tables at the most. */
-#define WINDOW_PAGES 1024u
-#define WINDOW_SIZE ((size_t)WINDOW_PAGES * GNTSHR_PAGE_SIZE)
 /* For more pages a mapping of their own costs little. */
 #define SHARE_MAX 64u
 
@@ -27,26 +25,36 @@ static bool has_place(const struct gntshr_window *window,
 {
 	return window && share->index >= window->index &&
 	       share->index - window->index <=
-		       WINDOW_SIZE - gntshr_share_size(share);
+		       GNTSHR_WINDOW_SIZE - gntshr_share_size(share);
 }
 
-static void drop(struct gntshr_window *window)
+static int unmap(const struct gntshr_window *window)
 {
-	if (window && !window->shares) {
-		gntshr_sys_munmap(window->addr, WINDOW_SIZE);
-		free(window);
-	}
+	return gntshr_sys_munmap(window->addr, GNTSHR_WINDOW_SIZE);
+}
+
+/* One that has no shares goes, or stays for gntshr_window_end_all(). */
+static void drop(struct gntshr_handle *h, struct gntshr_window *window)
+{
+	struct gntshr_window **at = &h->window;
+
+	if (window->shares || unmap(window))
+		return;
+	while (*at != window)
+		at = &(*at)->next;
+	*at = window->next;
+	free(window);
 }
 
 /* A window that begins with @share and takes those that follow. */
 static struct gntshr_window *begin(struct gntshr_handle *h,
 				   const struct gntshr_share *share)
 {
-	struct gntshr_window *window = malloc(sizeof(*window));
+	struct gntshr_window *window = calloc(1, sizeof(*window));
 
 	if (!window)
 		return NULL;
-	window->addr = gntshr_sys_mmap(h->fd, WINDOW_SIZE,
+	window->addr = gntshr_sys_mmap(h->fd, GNTSHR_WINDOW_SIZE,
 				       GNTALLOC_WINDOW | share->index);
 	if (window->addr == MAP_FAILED) {
 		free(window);
@@ -54,8 +62,9 @@ static struct gntshr_window *begin(struct gntshr_handle *h,
 		return NULL;
 	}
 	window->index = share->index;
-	window->shares = 0;
-	gntshr_window_retire(h);
+	if (h->window)
+		drop(h, h->window);
+	window->next = h->window;
 	h->window = window;
 	return window;
 }
@@ -105,12 +114,25 @@ void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share)
 
 	window->shares--;
 	if (window != h->window)
-		drop(window);
+		drop(h, window);
 }
 
-/* No more shares for the window of @h: it goes when its last share does. */
-void gntshr_window_retire(struct gntshr_handle *h)
+/* All windows go: the shares that were in them have left. */
+int gntshr_window_end_all(struct gntshr_handle *h)
 {
-	drop(h->window);
-	h->window = NULL;
+	struct gntshr_window *window;
+	int error = 0;
+
+	while ((window = h->window)) {
+		if (unmap(window)) {
+			error = error ? error : errno;
+			unmap(window);
+		}
+		h->window = window->next;
+		free(window);
+	}
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
 }
