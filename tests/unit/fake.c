@@ -14,8 +14,8 @@
 #include <xentoollog.h>
 
 #include "fake-steps.h"
+#include "fake-windows.h"
 #include "fake.h"
-#include "../../kmod/xen-gntalloc.h"
 
 #define FILES 16
 
@@ -34,13 +34,13 @@ unsigned int fake_messages;
 /* Guards all below. The library calls with its own locks held. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static enum file files[FILES];
-static struct fake_page pages[FAKE_PAGES];
-static unsigned int next_page;
+struct fake_page fake_pages[FAKE_PAGES];
+unsigned int fake_next_page;
 /* All pages in a row, and how the peer sees them. */
-static int memory_fd = -1;
+int fake_memory_fd = -1;
 static unsigned char *memory;
 
-static void settle(struct fake_page *page)
+void fake_settle(struct fake_page *page)
 {
 	if (page->released || page->listed || page->addr || page->fd == PARENT)
 		return;
@@ -58,17 +58,18 @@ static void delist(struct fake_page *page)
 {
 	page->listed = false;
 	fake.listed--;
-	settle(page);
+	fake_settle(page);
 }
 
-static struct fake_page *find(int fd, uint64_t index, uint64_t count)
+struct fake_page *fake_find(int fd, uint64_t index, uint64_t count)
 {
 	uint64_t first = index / GNTSHR_PAGE_SIZE, i;
 
 	for (i = first; i < first + count; i++)
-		if (i >= next_page || !pages[i].listed || pages[i].fd != fd)
+		if (i >= fake_next_page || !fake_pages[i].listed ||
+		    fake_pages[i].fd != fd)
 			return NULL;
-	return &pages[first];
+	return &fake_pages[first];
 }
 
 static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
@@ -78,20 +79,20 @@ static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
 	fake.domid = op->domid;
 	fake.flags = op->flags;
 	fake.count = op->count;
-	if (op->count > FAKE_PAGES - next_page) {
+	if (op->count > FAKE_PAGES - fake_next_page) {
 		errno = ENOSPC;
 		return -1;
 	}
-	op->index = (uint64_t)next_page * GNTSHR_PAGE_SIZE;
-	for (i = 0; i < op->count; i++, next_page++) {
+	op->index = (uint64_t)fake_next_page * GNTSHR_PAGE_SIZE;
+	for (i = 0; i < op->count; i++, fake_next_page++) {
 		unsigned char *bytes =
-			memory + (size_t)next_page * GNTSHR_PAGE_SIZE;
+			memory + (size_t)fake_next_page * GNTSHR_PAGE_SIZE;
 
 		memset(bytes, 0, GNTSHR_PAGE_SIZE);
-		pages[next_page] = (struct fake_page){ .bytes = bytes,
-						       .fd = fd,
-						       .listed = true };
-		op->gref_ids[i] = FAKE_FIRST_REF + next_page;
+		fake_pages[fake_next_page] = (struct fake_page){
+			.bytes = bytes, .fd = fd, .listed = true
+		};
+		op->gref_ids[i] = FAKE_FIRST_REF + fake_next_page;
 	}
 	fake.listed += op->count;
 	return 0;
@@ -99,7 +100,7 @@ static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
 
 static int device_dealloc(int fd, const struct ioctl_gntalloc_dealloc_gref *op)
 {
-	struct fake_page *page = find(fd, op->index, op->count);
+	struct fake_page *page = fake_find(fd, op->index, op->count);
 
 	if (!page || !op->count) {
 		errno = EINVAL;
@@ -112,7 +113,7 @@ static int device_dealloc(int fd, const struct ioctl_gntalloc_dealloc_gref *op)
 
 static int device_notify(int fd, const struct ioctl_gntalloc_unmap_notify *op)
 {
-	struct fake_page *page = find(fd, op->index, 1);
+	struct fake_page *page = fake_find(fd, op->index, 1);
 
 	if (!page) {
 		errno = ENOENT;
@@ -137,6 +138,8 @@ static int device_ioctl(int fd, unsigned long request, void *arg)
 		return fake_fails(FAKE_DEALLOC) ? -1 : device_dealloc(fd, arg);
 	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
 		return fake_fails(FAKE_NOTIFY) ? -1 : device_notify(fd, arg);
+	case IOCTL_GNTALLOC_MAP_GREF:
+		return fake_fails(FAKE_MAP) ? -1 : fake_window_map(fd, arg);
 	default:
 		assert(!"an ioctl that the driver knows");
 		return -1;
@@ -148,6 +151,43 @@ static enum file *file(int fd)
 	assert(fd >= FAKE_FD && fd < FAKE_FD + FILES);
 	assert(files[fd - FAKE_FD] != FREE);
 	return &files[fd - FAKE_FD];
+}
+
+static void *map_pages(int fd, size_t size, uint64_t offset)
+{
+	struct fake_page *page = fake_find(fd, offset, size / GNTSHR_PAGE_SIZE);
+	unsigned char *addr;
+
+	assert(page);
+	addr = mmap(fake.place, size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | (fake.place ? MAP_FIXED_NOREPLACE : 0),
+		    fake_memory_fd, (off_t)offset);
+	assert(addr != MAP_FAILED);
+	fake.place = NULL;
+	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
+		page->addr = addr + i;
+		fake.mapped++;
+	}
+	return addr;
+}
+
+static void unmap_pages(unsigned char *addr, size_t size)
+{
+	struct fake_page *page = fake_pages + fake_next_page;
+
+	while (page > fake_pages && page[-1].addr != addr)
+		page--;
+	if (page-- == fake_pages) {
+		assert(fake.meddled);
+		return;
+	}
+	assert(!munmap(addr, size));
+	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
+		assert(page->addr == addr + i);
+		page->addr = NULL;
+		fake.mapped--;
+		fake_settle(page);
+	}
 }
 
 /* ---- in place of sys.c ---- */
@@ -174,9 +214,9 @@ int gntshr_sys_close(int fd)
 	pthread_mutex_lock(&lock);
 	*file(fd) = FREE;
 	fake.open--;
-	for (unsigned int i = 0; i < next_page; i++)
-		if (pages[i].fd == fd && pages[i].listed)
-			delist(&pages[i]);
+	for (unsigned int i = 0; i < fake_next_page; i++)
+		if (fake_pages[i].fd == fd && fake_pages[i].listed)
+			delist(&fake_pages[i]);
 	pthread_mutex_unlock(&lock);
 	/* As the real one does: an error, and closed nevertheless. */
 	return fake_fails(FAKE_CLOSE) ? -1 : 0;
@@ -197,58 +237,47 @@ int gntshr_sys_ioctl(int fd, unsigned long request, void *arg)
 
 void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
 {
-	struct fake_page *page;
+	bool window = offset & GNTALLOC_WINDOW;
 	unsigned char *addr;
 
-	/* As the stock driver, which has no windows. */
-	if (offset & GNTALLOC_WINDOW) {
+	if (window)
+		__atomic_add_fetch(&fake.windows_asked, 1, __ATOMIC_RELAXED);
+	/* As the stock driver. */
+	if (window && !fake.has_windows) {
 		errno = ENOENT;
 		return MAP_FAILED;
 	}
-	if (fake_fails(FAKE_MMAP))
+	if (fake_fails(window ? FAKE_WINDOW : FAKE_MMAP))
 		return MAP_FAILED;
 	pthread_mutex_lock(&lock);
 	assert(*file(fd) == OPEN || fake.children_share);
-	page = find(fd, offset, size / GNTSHR_PAGE_SIZE);
-	assert(page);
-	addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd,
-		    (off_t)offset);
-	assert(addr != MAP_FAILED);
-	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
-		page->addr = addr + i;
-		fake.mapped++;
-	}
+	if (window)
+		addr = fake_window_make(fd, size, offset - GNTALLOC_WINDOW);
+	else
+		addr = map_pages(fd, size, offset);
 	pthread_mutex_unlock(&lock);
 	return addr;
 }
 
 int gntshr_sys_munmap(void *addr, size_t size)
 {
-	struct fake_page *page;
-
 	if (fake_fails(FAKE_MUNMAP))
 		return -1;
 	pthread_mutex_lock(&lock);
-	page = pages + next_page;
-	do
-		assert(--page >= pages);
-	while (page->addr != addr);
-	assert(!munmap(addr, size));
-	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
-		assert(page->addr == (unsigned char *)addr + i);
-		page->addr = NULL;
-		fake.mapped--;
-		settle(page);
-	}
+	if (!fake_window_unmap(addr, size))
+		unmap_pages(addr, size);
 	pthread_mutex_unlock(&lock);
 	return 0;
 }
 
 int gntshr_sys_empty(void *addr, size_t size)
 {
-	(void)addr, (void)size;
-	assert(!"a window");
-	return -1;
+	if (fake_fails(FAKE_EMPTY))
+		return -1;
+	pthread_mutex_lock(&lock);
+	fake_window_empty(addr, size);
+	pthread_mutex_unlock(&lock);
+	return 0;
 }
 
 long gntshr_sys_page_size(void)
@@ -271,7 +300,7 @@ int gntshr_sys_parameter(const char *name, unsigned long *value)
 		return 0;
 	}
 	if (!strcmp(name, "used") && fake.tells_used) {
-		*value = next_page - fake.released;
+		*value = fake_next_page - fake.released;
 		return 0;
 	}
 	errno = ENOENT;
@@ -306,10 +335,10 @@ static void in_child(void)
 	for (int i = 0; i < FILES; i++)
 		if (files[i] == OPEN)
 			files[i] = INHERITED;
-	for (unsigned int i = 0; i < next_page; i++)
-		pages[i].fd = PARENT;
+	for (unsigned int i = 0; i < fake_next_page; i++)
+		fake_pages[i].fd = PARENT;
 	fake.listed = 0;
-	fake.inherited = next_page - fake.released;
+	fake.inherited = fake_next_page - fake.released;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -323,10 +352,30 @@ void fake_become_child(void)
 
 /* ---- for the tests ---- */
 
+void fake_program_unmaps(void *addr, size_t size)
+{
+	unsigned char *first = addr;
+
+	pthread_mutex_lock(&lock);
+	fake.meddled = true;
+	fake_window_cut(first, size);
+	for (unsigned int i = 0; i < fake_next_page; i++) {
+		struct fake_page *page = &fake_pages[i];
+
+		if (page->addr < first || page->addr >= first + size)
+			continue;
+		page->addr = NULL;
+		fake.mapped--;
+		fake_settle(page);
+	}
+	assert(!munmap(addr, size));
+	pthread_mutex_unlock(&lock);
+}
+
 const struct fake_page *fake_page(uint32_t ref)
 {
-	assert(ref >= FAKE_FIRST_REF && ref < FAKE_FIRST_REF + next_page);
-	return &pages[ref - FAKE_FIRST_REF];
+	assert(ref >= FAKE_FIRST_REF && ref < FAKE_FIRST_REF + fake_next_page);
+	return &fake_pages[ref - FAKE_FIRST_REF];
 }
 
 static void keep(struct xentoollog_logger *logger, xentoollog_level level,
@@ -353,10 +402,10 @@ static void make_memory(void)
 {
 	size_t size = (size_t)FAKE_PAGES * GNTSHR_PAGE_SIZE;
 
-	memory_fd = memfd_create("fake", MFD_CLOEXEC);
-	assert(memory_fd != -1 && !ftruncate(memory_fd, (off_t)size));
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd,
-		      0);
+	fake_memory_fd = memfd_create("fake", MFD_CLOEXEC);
+	assert(fake_memory_fd != -1 && !ftruncate(fake_memory_fd, (off_t)size));
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      fake_memory_fd, 0);
 	assert(memory != MAP_FAILED);
 	/* Before the library, so that its own locks are taken first. */
 	assert(!__real_pthread_atfork(before_fork, in_parent, in_child));
@@ -368,11 +417,12 @@ int fake_setup(void **state)
 	if (!memory)
 		make_memory();
 	/* What a test that failed has left behind. */
-	for (unsigned int i = 0; i < next_page; i++)
-		if (pages[i].addr)
-			munmap(pages[i].addr, GNTSHR_PAGE_SIZE);
+	for (unsigned int i = 0; i < fake_next_page; i++)
+		if (fake_pages[i].addr)
+			munmap(fake_pages[i].addr, GNTSHR_PAGE_SIZE);
+	fake_windows_setup();
 	memset(files, 0, sizeof(files));
-	next_page = 0;
+	fake_next_page = 0;
 	fake = (struct fake){ .page_size = GNTSHR_PAGE_SIZE,
 			      .fail_errno = EXFULL };
 	fake_message[0] = 0;
@@ -386,7 +436,8 @@ int fake_teardown(void **state)
 	assert_int_equal(fake.open, 0);
 	assert_int_equal(fake.listed, 0);
 	assert_int_equal(fake.mapped, 0);
-	assert_int_equal(fake.released + fake.inherited, next_page);
+	assert_int_equal(fake.windows, 0);
+	assert_int_equal(fake.released + fake.inherited, fake_next_page);
 	/* What runs at exit, as the count of lines, is not to fail. */
 	fake.fail_at = 0;
 	return 0;

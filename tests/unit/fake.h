@@ -39,12 +39,17 @@ enum fake_step {
 	FAKE_DEALLOC,
 	FAKE_MMAP,
 	FAKE_MUNMAP,
+	FAKE_WINDOW, /* its mmap */
+	FAKE_MAP,
+	FAKE_EMPTY,
 	FAKE_CLOSE,
 };
 
 struct fake {
 	/* What there is now, of this process; and how many are a parent's. */
-	unsigned int open, listed, mapped, inherited;
+	unsigned int open, listed, mapped, windows, inherited;
+	/* How often a window was asked for. */
+	unsigned int windows_asked;
 	/* What happened: pages released, bytes cleared, events sent. */
 	unsigned int released, cleared, events;
 	/*
@@ -59,6 +64,12 @@ struct fake {
 	void (*meanwhile)(void);
 	/* A descriptor that came through fork is used as any other. */
 	bool children_share;
+	/* The driver has windows, as ours; the stock one has not. */
+	bool has_windows;
+	/* The program unmapped something itself. */
+	bool meddled;
+	/* Where the next mapping that is no window goes, if not NULL. */
+	void *place;
 	/* The last ALLOC. */
 	uint32_t domid, flags, count;
 	/* What the machine says of itself; limit 0: no such parameter. */
@@ -83,7 +94,7 @@ int fake_teardown(void **state);
 struct fake_page {
 	unsigned char *bytes, *addr;
 	int fd;
-	bool listed, released;
+	bool listed, released, in_window;
 	unsigned int action, offset;
 };
 
@@ -94,6 +105,12 @@ const struct fake_page *fake_page(uint32_t ref);
  * library run, and what was open and shared is from now on the parent's.
  */
 void fake_become_child(void);
+
+/*
+ * The program calls munmap behind the library's back, on whole pages; or what
+ * MADV_DONTFORK comes to in a child.
+ */
+void fake_program_unmaps(void *addr, size_t size);
 
 /* A logger that keeps the messages, and what it has kept. */
 struct xentoollog_logger *fake_logger(void);

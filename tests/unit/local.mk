@@ -4,13 +4,14 @@
 
 unit_programs = tests/unit/test-share tests/unit/test-notify \
 	tests/unit/test-failures tests/unit/test-fork tests/unit/test-reasons \
-	tests/unit/test-threads tests/unit/test-sys
+	tests/unit/test-threads tests/unit/test-window tests/unit/test-sys
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 
 check_LTLIBRARIES = tests/unit/libfake.la
 tests_unit_libfake_la_SOURCES = tests/unit/fake.c tests/unit/fake.h \
-	tests/unit/fake-steps.c tests/unit/fake-steps.h
+	tests/unit/fake-steps.c tests/unit/fake-steps.h \
+	tests/unit/fake-windows.c tests/unit/fake-windows.h
 tests_unit_libfake_la_LIBADD = src/libgntshr-core.la
 
 # Whoever names nothing else is linked so.
@@ -24,6 +25,7 @@ tests_unit_test_failures_LDFLAGS = $(unit_ldflags)
 tests_unit_test_fork_LDFLAGS = $(unit_ldflags)
 tests_unit_test_reasons_LDFLAGS = $(unit_ldflags)
 tests_unit_test_threads_LDFLAGS = $(unit_ldflags)
+tests_unit_test_window_LDFLAGS = $(unit_ldflags)
 
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c src/sys.c
 tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)

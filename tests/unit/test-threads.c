@@ -39,6 +39,14 @@ static int setup(void **state)
 	return h ? 0 : -1;
 }
 
+static int setup_with_windows(void **state)
+{
+	int rc = setup(state);
+
+	fake.has_windows = true;
+	return rc;
+}
+
 static void start(pthread_t *threads, void *(*work)(void *))
 {
 	pthread_barrier_init(&barrier, NULL, THREADS);
@@ -168,7 +176,10 @@ static void fork_in_the_midst(void **state)
 
 int main(void)
 {
-#define test(f) cmocka_unit_test_setup_teardown(f, setup, fake_teardown)
+#define test(f) \
+	cmocka_unit_test_setup_teardown(f, setup, fake_teardown), \
+		cmocka_unit_test_setup_teardown(f, setup_with_windows, \
+						fake_teardown)
 	const struct CMUnitTest tests[] = {
 		test(own_pages),
 		test(same_page),
