@@ -24,12 +24,14 @@
  *
  * @index	the offset of its first place, as the driver knows it
  * @shares	how many are in it
+ * @holed	the program unmapped a part, where something else is by now
  * @next	the one before it
  */
 struct gntshr_window {
 	char *addr;
 	uint64_t index;
 	unsigned int shares;
+	bool holed;
 	struct gntshr_window *next;
 };
 
@@ -85,6 +87,8 @@ int gntshr_table_add(struct gntshr_handle *h, struct gntshr_share *share);
 void gntshr_table_remove(struct gntshr_handle *h, struct gntshr_share *share);
 struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
 				       const void *addr);
+struct gntshr_share *gntshr_table_overlap(struct gntshr_handle *h,
+					  const struct gntshr_share *key);
 struct gntshr_share *gntshr_table_any(struct gntshr_handle *h);
 
 /* window.c: with the lock held */

@@ -19,8 +19,11 @@ static int compare(const void *a, const void *b)
 
 int gntshr_table_add(struct gntshr_handle *h, struct gntshr_share *share)
 {
-	if (tsearch(share, &h->shares, compare))
+	struct gntshr_share **node = tsearch(share, &h->shares, compare);
+
+	if (node && *node == share)
 		return 0;
+	/* No room here, or where it is mapped: see end_stale(). */
 	errno = ENOMEM;
 	return -1;
 }
@@ -35,7 +38,15 @@ struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
 {
 	uintptr_t page = (uintptr_t)addr & ~(uintptr_t)(GNTSHR_PAGE_SIZE - 1);
 	struct gntshr_share key = { .addr = (char *)page, .count = 1 };
-	struct gntshr_share **found = tfind(&key, &h->shares, compare);
+
+	return gntshr_table_overlap(h, &key);
+}
+
+/* One that has an address of @key, which need not be a share. */
+struct gntshr_share *gntshr_table_overlap(struct gntshr_handle *h,
+					  const struct gntshr_share *key)
+{
+	struct gntshr_share **found = tfind(key, &h->shares, compare);
 
 	return found ? *found : NULL;
 }

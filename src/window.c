@@ -30,6 +30,8 @@ static bool has_place(const struct gntshr_window *window,
 
 static int unmap(const struct gntshr_window *window)
 {
+	if (window->holed)
+		return 0;
 	return gntshr_sys_munmap(window->addr, GNTSHR_WINDOW_SIZE);
 }
 

@@ -228,15 +228,94 @@ static void many_shares_in_any_order(void **state)
 	assert_int_equal(gntshr_close(h), 0);
 }
 
+/*
+ * A program should not unmap a share itself. If it did, and its addresses came
+ * with a new one, the old one ends, which was still in the table.
+ */
+static void what_the_program_unmapped_ends(void **state)
+{
+	gntshr_handle *h = open_handle();
+	uint32_t refs[4];
+	char *old = gntshr_share_pages(h, 0, 4, refs, 1);
+
+	(void)state;
+	fake_program_unmaps(old, 4 * 4096);
+	assert_int_equal(fake.listed, 4);
+	fake.place = old;
+	assert_ptr_equal(gntshr_share_pages(h, 0, 1, refs, 1), old);
+	assert_int_equal(fake.released, 4);
+	assert_int_equal(fake.listed, 1);
+	fake.place = old + 4096;
+	assert_ptr_equal(gntshr_share_pages(h, 0, 1, refs, 1), old + 4096);
+	errno = 0;
+	assert_int_equal(gntshr_unshare(h, old, 4), -1);
+	assert_int_equal(errno, EINVAL);
+
+	/* Two at once, of which only parts are gone. */
+	fake.place = old + 2 * 4096;
+	assert_non_null(gntshr_share_pages(h, 0, 2, refs, 1));
+	fake_program_unmaps(old + 4096, 2 * 4096);
+	fake.place = old + 4096;
+	assert_ptr_equal(gntshr_share_pages(h, 0, 2, refs, 1), old + 4096);
+	assert_int_equal(fake.listed, 1 + 2);
+	assert_int_equal(fake.released, 4 + 2);
+	assert_int_equal(fake.mapped, 1 + 2 + 1);
+	fake_program_unmaps(old + 3 * 4096, 4096);
+	assert_int_equal(fake.released, 4 + 3);
+
+	assert_int_equal(gntshr_unshare(h, old, 1), 0);
+	assert_int_equal(gntshr_unshare(h, old + 4096, 2), 0);
+	gntshr_close(h);
+}
+
+static void share_in_its_place(void)
+{
+	uint32_t ref = 77;
+
+	fake.meanwhile = NULL;
+	fake_program_unmaps(ending.pages, 4096);
+	fake.place = ending.pages;
+	errno = 0;
+	assert_null(gntshr_share_pages(ending.h, 0, 1, &ref, 0));
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(ref, 77);
+	assert_int_equal(fake.listed, 1);
+	ending.asked = true;
+	/* What end_share() is to find. */
+	fake.place = NULL;
+}
+
+/* Not while another thread is at it, which knows it by its address. */
+static void what_is_ending_is_left_to_end(void **state)
+{
+	uint32_t ref;
+
+	(void)state;
+	ending.h = open_handle();
+	ending.asked = false;
+	ending.pages = gntshr_share_pages(ending.h, 0, 1, &ref, 0);
+	fake.meanwhile = share_in_its_place;
+	/* Nothing is mapped there: munmap does not mind. */
+	assert_int_equal(gntshr_unshare(ending.h, ending.pages, 1), 0);
+	assert_true(ending.asked);
+	gntshr_close(ending.h);
+}
+
 int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 	const struct CMUnitTest tests[] = {
-		test(opens_and_closes),		test(refuses_to_open),
-		test(shares_zeroed_pages),	test(refuses_to_share),
-		test(a_share_ends_once),	test(there_may_be_no_space),
-		test(refuses_to_unshare),	test(close_ends_all_shares),
+		test(opens_and_closes),
+		test(refuses_to_open),
+		test(shares_zeroed_pages),
+		test(refuses_to_share),
+		test(a_share_ends_once),
+		test(there_may_be_no_space),
+		test(refuses_to_unshare),
+		test(close_ends_all_shares),
 		test(many_shares_in_any_order),
+		test(what_the_program_unmapped_ends),
+		test(what_is_ending_is_left_to_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

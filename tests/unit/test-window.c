@@ -263,6 +263,33 @@ static void go_in_a_child(void **state)
 	assert_int_equal(fake.inherited, 1 + 40 * 64);
 }
 
+/*
+ * The program should not have unmapped that one. Something else is in its
+ * place, so the window is left alone when it would go.
+ */
+static void stay_where_the_program_unmapped(void **state)
+{
+	char *begin = make_share(1, true), *old = make_share(2, true), *new;
+
+	(void)state;
+	fake_program_unmaps(old, 2 * PAGE);
+	assert_int_equal(fake.released, 0);
+	fake.place = old;
+	fake.fail_at = fake.steps + 4;
+	new = make_share(2, false);
+	assert_int_equal(fake.failed, FAKE_MAP);
+	assert_ptr_equal(new, old);
+	assert_int_equal(fake.released, 2);
+
+	end_share(make_share(WINDOW_PAGES, false), WINDOW_PAGES);
+	make_share(1, true);
+	end_share(begin, 1);
+	assert_int_equal(new[2 * PAGE - 1], 0x5A);
+	end_share(new, 2);
+	fake_program_unmaps(begin, PAGE);
+	fake_program_unmaps(old + 2 * PAGE, (WINDOW_PAGES - 3) * PAGE);
+}
+
 /* Unmapped by the program, then unshared: as with a mapping of its own. */
 static void end_what_the_program_unmapped(void **state)
 {
@@ -289,6 +316,7 @@ int main(void)
 		test(know_their_shares),
 		test(go_at_close),
 		test(go_in_a_child),
+		test(stay_where_the_program_unmapped),
 		test(end_what_the_program_unmapped),
 	};
 
