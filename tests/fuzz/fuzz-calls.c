@@ -2,8 +2,8 @@
 /*
  * A libFuzzer target: bytes become calls, on up to three handles, with right
  * and wrong arguments, with a step that fails, in a thread's midst and in a
- * child. For each call the model says what it returns, what errno it leaves and
- * what is there afterwards.
+ * child, on a driver with windows or without. For each call the model says what
+ * it returns, what errno it leaves and what is there afterwards.
  */
 
 #include <string.h>
@@ -35,7 +35,7 @@ static struct {
 	bool meddle;
 } armed;
 
-static unsigned int steps;
+static unsigned int steps, mapped;
 
 static void before_call(void)
 {
@@ -45,6 +45,7 @@ static void before_call(void)
 	armed.step = 0;
 	fake_messages = 0;
 	steps = fake.steps;
+	mapped = fake.mapped;
 	errno = BEFORE;
 }
 
@@ -125,25 +126,39 @@ static void close_handle(struct model_handle *handle)
 		armed.step = 0;
 	before_call();
 	error = gntshr_close(handle->h) ? errno : 0;
-	expect(error == (fake.failed ? fake.fail_errno : 0));
+	/* A window may have gone at the second try. */
+	if (error || fake.failed != FAKE_MUNMAP || !fake.has_windows)
+		expect(error == (fake.failed ? fake.fail_errno : 0));
 	expect(error || errno == BEFORE);
 	fake.fail_at = 0;
 	model_close(handle);
 	model_check();
 }
 
-/* Right arguments: what a share must come to, after the failed step. */
+/*
+ * Right arguments: what a share must come to, after the failed step, where
+ * @addr is what it came to. What fails of a window makes no difference; whether
+ * the memory was for one only the library knows.
+ */
 static int share_error(struct model_handle *handle, bool no_room,
-		       bool port_refused, bool got_through)
+		       bool port_refused, const void *addr)
 {
-	enum fake_step failed = fake.failed;
+	int refused = no_room ? ENOSPC : port_refused ? EINVAL : 0;
 
-	/* Without memory for a window it gets a mapping of its own. */
-	if (failed == FAKE_MEMORY && (got_through || errno != ENOMEM))
-		failed = FAKE_NONE;
-	switch (failed) {
+	switch (fake.failed) {
 	case FAKE_NONE:
-		return no_room ? ENOSPC : port_refused ? EINVAL : 0;
+	case FAKE_WINDOW:
+	case FAKE_MAP:
+		return refused;
+	case FAKE_MEMORY:
+		if (addr || errno == refused)
+			return refused;
+		return ENOMEM;
+	case FAKE_EMPTY:
+		/* The page is stuck in its window. */
+		expect(port_refused);
+		model.stuck++;
+		return EINVAL;
 	case FAKE_DEALLOC:
 		/* To be taken back, and that failed. */
 		expect(port_refused);
@@ -151,9 +166,15 @@ static int share_error(struct model_handle *handle, bool no_room,
 		model.listed++;
 		return EINVAL;
 	case FAKE_MUNMAP:
-		expect(port_refused);
-		model.mapped++;
-		return EINVAL;
+		/* Of the page; or of an old window, which waits then. */
+		if (fake.mapped > mapped) {
+			expect(port_refused);
+			model.mapped++;
+		} else {
+			expect(fake.has_windows);
+			model.waiting++;
+		}
+		return refused;
 	case FAKE_OPEN:
 	case FAKE_CLOSE:
 		expect(!"open or close");
@@ -212,7 +233,7 @@ static void make_share(bool with_notify)
 		expect(refs[i] == 0xEFEFEFEF);
 	/* Pages that were there and went, unnoticed. */
 	if (error)
-		model.released = fake.released;
+		model_released();
 	after_call(handle, error);
 }
 
@@ -274,6 +295,7 @@ static void end_share(void)
 	char *addr = any_address();
 	struct model_share *share = model_find(handle, addr);
 	uint32_t count = share && below(8) ? share->count : byte();
+	bool in_window = share && fake_page(share->pages[0].ref)->in_window;
 	int rc, error = 0;
 
 	if (!handle->h)
@@ -290,6 +312,8 @@ static void end_share(void)
 		error = EINVAL;
 	if (error)
 		expect(fake.steps == steps);
+	else if (fake.failed == FAKE_MUNMAP && in_window)
+		model.waiting++;
 	else if (fake.failed)
 		error = fake.fail_errno;
 	expect(rc == (error ? -1 : 0));
@@ -318,6 +342,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	fake_setup(NULL);
 	memset(&model, 0, sizeof(model));
 	memset(&armed, 0, sizeof(armed));
+	fake.has_windows = byte() & 1;
 
 	while (input < input_end)
 		switch (below(16)) {
@@ -352,6 +377,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 			break;
 		case 14:
 			armed.meddle = true;
+			if (below(2))
+				model_skip(500);
 			break;
 		case 15:
 			/* Seldom: nothing but close is left then. */
@@ -365,5 +392,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	armed.step = 0;
 	for (int i = 0; i < MAX_HANDLES; i++)
 		close_handle(&model.handles[i]);
+	expect(fake.mapped == model.mapped);
+	expect(fake.windows == 0);
 	return 0;
 }

@@ -107,6 +107,9 @@ void model_fork(void)
 		model.handles[i].leaked = 0;
 	}
 	model.listed = 0;
+	model.parents_stuck += fake.mapped - model.mapped;
+	model.stuck = 0;
+	model.released = fake.released;
 	model.inherited = fake.inherited;
 }
 
@@ -125,13 +128,41 @@ static void check_share(const struct model_share *share)
 	}
 }
 
+void model_released(void)
+{
+	unsigned int stuck = fake.mapped - model.mapped;
+
+	model.released = fake.released;
+	if (stuck < model.stuck && !model.parents_stuck)
+		model.released -= model.stuck - stuck;
+}
+
+void model_skip(unsigned int count)
+{
+	if (fake_skip(count))
+		model.released += count;
+}
+
+/* What is stuck is mapped, and released when it is not any more. */
+static void check_stuck(void)
+{
+	unsigned int stuck = fake.mapped - model.mapped;
+	unsigned int released = fake.released - model.released;
+
+	expect(stuck <= model.stuck + model.parents_stuck);
+	expect(released <= model.stuck);
+	expect(released + stuck == model.stuck || model.parents_stuck);
+}
+
 void model_check(void)
 {
 	expect(fake.open == model.open);
 	expect(fake.listed == model.listed);
-	expect(fake.mapped == model.mapped);
 	expect(fake.inherited == model.inherited);
-	expect(fake.released == model.released);
+	expect(fake.windows <=
+	       model.open + model.number_of_shares + model.waiting);
+	expect(fake.has_windows || !fake.windows);
+	check_stuck();
 	expect(fake.cleared == model.cleared);
 	expect(fake.events == model.events);
 	for (unsigned int i = 0; i < model.number_of_shares; i++)

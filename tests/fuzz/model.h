@@ -41,6 +41,11 @@ struct model {
 	/* As in struct fake. */
 	unsigned int open, listed, mapped, inherited;
 	unsigned int released, cleared, events;
+	/*
+	 * Pages that a failed cleanup left in a window, until that goes; those
+	 * of a parent; and windows that could not go at once.
+	 */
+	unsigned int stuck, parents_stuck, waiting;
 };
 
 extern struct model model;
@@ -60,6 +65,10 @@ void model_delist(struct model_share *share);
 void model_end(struct model_share *share);
 void model_close(struct model_handle *handle);
 void model_fork(void);
+/* After a failed share: pages were there and went, unnoticed. */
+void model_released(void);
+/* Some other program's pages come and go, so that indices grow. */
+void model_skip(unsigned int count);
 
 /* Device and program are as the model has them. */
 void model_check(void);

@@ -164,11 +164,12 @@ bool fake_window_unmap(unsigned char *addr, size_t size)
 
 	for (int i = 0; i < WINDOWS; i++) {
 		struct window *window = &windows[i];
-		unsigned char *end =
-			window->addr + (size_t)window->count * PAGE;
+		unsigned char *end;
 
-		if (!window->count || end <= addr ||
-		    window->addr >= addr + size)
+		if (!window->count)
+			continue;
+		end = window->addr + (size_t)window->count * PAGE;
+		if (end <= addr || window->addr >= addr + size)
 			continue;
 		/* All of it, or the library unmaps what it does not know. */
 		assert(window->addr >= addr && end <= addr + size);

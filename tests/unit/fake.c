@@ -378,6 +378,17 @@ const struct fake_page *fake_page(uint32_t ref)
 	return &fake_pages[ref - FAKE_FIRST_REF];
 }
 
+bool fake_skip(unsigned int count)
+{
+	if (fake_next_page + count > FAKE_PAGES / 2)
+		return false;
+	fake.released += count;
+	while (count--)
+		fake_pages[fake_next_page++] =
+			(struct fake_page){ .fd = PARENT, .released = true };
+	return true;
+}
+
 static void keep(struct xentoollog_logger *logger, xentoollog_level level,
 		 int errnoval, const char *context, const char *format,
 		 va_list args)

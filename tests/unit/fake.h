@@ -112,6 +112,9 @@ void fake_become_child(void);
  */
 void fake_program_unmaps(void *addr, size_t size);
 
+/* Use up indices, while there are plenty: true if it did. */
+bool fake_skip(unsigned int count);
+
 /* A logger that keeps the messages, and what it has kept. */
 struct xentoollog_logger *fake_logger(void);
 extern char fake_message[1024];
