@@ -63,6 +63,7 @@ struct gntalloc_file {
  * @live	how many of them are not released; 0 frees the block
  * @readonly	the peer may not write
  * @domid	the peer
+ * @restores	of the domain that its notifications know of
  *
  * @pages is followed by @count references and @count notifications: see
  * block_refs() and block_notify(). A released page is NULL.
@@ -77,6 +78,7 @@ struct gntalloc_block {
 	u16 live;
 	domid_t domid;
 	bool readonly;
+	u32 restores;
 	struct page *pages[];
 };
 
@@ -143,6 +145,7 @@ struct gntalloc_block *block_next(struct gntalloc_block *block);
 /* page.c: the end of a page */
 int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 		    u32 action, u32 port);
+void events_lost(void);
 void page_end(struct gntalloc_ending *ending, struct page *page,
 	      grant_ref_t ref);
 void page_flush(struct gntalloc_ending *ending);

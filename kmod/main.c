@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/pm_domain.h>
 #include <linux/slab.h>
 #include <xen/xen.h>
 
@@ -52,8 +53,21 @@ static struct miscdevice device = {
 	.fops = &fops,
 };
 
+/* Called when the domain runs from a saved image, not when it just goes on. */
+static int gntalloc_restore(struct device *dev)
+{
+	events_lost();
+	return 0;
+}
+
+static struct dev_pm_domain pm_domain = {
+	.ops = { .restore_noirq = gntalloc_restore },
+};
+
 static int __init gntalloc_init(void)
 {
+	int err;
+
 	if (!xen_domain())
 		return -ENODEV;
 	if (PAGE_SIZE != XEN_PAGE_SIZE) {
@@ -61,7 +75,10 @@ static int __init gntalloc_init(void)
 		       PAGE_SIZE, XEN_PAGE_SIZE);
 		return -EOPNOTSUPP;
 	}
-	return misc_register(&device);
+	err = misc_register(&device);
+	if (!err)
+		dev_pm_domain_set(device.this_device, &pm_domain);
+	return err;
 }
 
 static void __exit gntalloc_exit(void)

@@ -14,6 +14,31 @@
 #include "gntalloc.h"
 
 /*
+ * How often this domain was restored from an image. That closes its event
+ * channels, and their numbers go to others. The kernel keeps what it had for
+ * the old ones: it could be given back by that number only.
+ */
+static u32 restores;
+
+/* No process runs meanwhile. */
+void events_lost(void)
+{
+	restores++;
+}
+
+/* Forget the event channels of @block that are closed. */
+static void forget_lost_events(struct gntalloc_block *block)
+{
+	unsigned int i;
+
+	if (block->restores == restores)
+		return;
+	for (i = 0; i < block->count; i++)
+		block_notify(block)[i] &= ~NOTIFY_SEND_EVENT;
+	block->restores = restores;
+}
+
+/*
  * Replace the notification of a page. The new event channel is got before the
  * old one is put: they may be the same one, and that its last reference.
  */
@@ -21,13 +46,15 @@ int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 		    u32 action, u32 port)
 {
 	u32 *notify = &block_notify(block)[i];
-	u32 old = *notify;
+	u32 old;
 
 	BUILD_BUG_ON(EVTCHN_FIFO_NR_CHANNELS - 1 > FIELD_MAX(NOTIFY_PORT));
 
 	if (action & ~(UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT))
 		return -EINVAL;
 
+	forget_lost_events(block);
+	old = *notify;
 	*notify = NOTIFY_LISTED;
 	if (action & UNMAP_NOTIFY_SEND_EVENT) {
 		if (port >= EVTCHN_FIFO_NR_CHANNELS || evtchn_get(port)) {
@@ -116,14 +143,15 @@ static void settle_page(struct gntalloc_ending *ending,
 			struct gntalloc_block *block, unsigned int i)
 {
 	struct page *page = block->pages[i];
-	u32 notify = block_notify(block)[i];
 
-	if (!page || notify & NOTIFY_LISTED || page_mapped(page))
+	if (!page || block_notify(block)[i] & NOTIFY_LISTED ||
+	    page_mapped(page))
 		return;
 
 	block->pages[i] = NULL;
 	block->live--;
-	notify_peer(page, notify);
+	forget_lost_events(block);
+	notify_peer(page, block_notify(block)[i]);
 	page_end(ending, page, block_refs(block)[i]);
 }
 
