@@ -72,3 +72,10 @@ check_PROGRAMS += tests/xen/hold-port
 EXTRA_DIST += tests/xen/test-tool
 tests_xen_hold_port_CPPFLAGS = $(xen_cppflags)
 tests_xen_hold_port_LDADD = $(PEER_LIBS)
+
+# A guest that is saved and restored; tests/xen/test-suspend runs it.
+check_PROGRAMS += tests/xen/suspend-shares
+EXTRA_DIST += tests/xen/test-suspend
+tests_xen_suspend_shares_SOURCES = tests/xen/suspend-shares.c $(xen_remote)
+tests_xen_suspend_shares_CPPFLAGS = $(xen_cppflags)
+tests_xen_suspend_shares_LDADD = src/libgntshr.la $(PEER_LIBS) $(CMOCKA_LIBS)

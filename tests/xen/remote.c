@@ -32,6 +32,12 @@ static void connect_once(void)
 		err(1, "cannot watch %s", reply);
 }
 
+void remote_reset(void)
+{
+	xs_close(xs);
+	xs = NULL;
+}
+
 /* The peer is always dom0. */
 uint32_t remote_domid(void)
 {

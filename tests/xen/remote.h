@@ -29,4 +29,7 @@ long remote(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Have the peer map pages: a slot, or -1 with errno. mode is "ro" or "rw". */
 long remote_map(const char *mode, const uint32_t *refs, uint32_t count);
 
+/* This domain has another number now: XEN_DOMID has it. */
+void remote_reset(void);
+
 #endif
