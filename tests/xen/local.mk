@@ -79,3 +79,10 @@ EXTRA_DIST += tests/xen/test-suspend
 tests_xen_suspend_shares_SOURCES = tests/xen/suspend-shares.c $(xen_remote)
 tests_xen_suspend_shares_CPPFLAGS = $(xen_cppflags)
 tests_xen_suspend_shares_LDADD = src/libgntshr.la $(PEER_LIBS) $(CMOCKA_LIBS)
+# Death at every moment.
+check_PROGRAMS += tests/xen/test-death
+xen_anypeer = tests/xen/anypeer.c tests/xen/anypeer.h $(xen_remote)
+tests_xen_test_death_SOURCES = tests/xen/test-death.c \
+	tests/xen/test-death-life.c tests/xen/test-death.h $(xen_anypeer)
+tests_xen_test_death_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
+tests_xen_test_death_LDADD = src/libgntshr.la $(PEER_LIBS)

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Kills a process at every system call of its life with shared pages, and at
+ * random instants of it. Each time the peer must be told once of the pages that
+ * were armed, and never of others, and all must come back.
+ *
+ *	test-death [DEATHS [SEED]]
+ *
+ * Half of the deaths are of either kind. In dom0, where the parent is the peer,
+ * one takes 75 ms under emulation; with a peer in another domain a second.
+ */
+
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <xen/gntalloc.h>
+#include <xenevtchn.h>
+
+#include "anypeer.h"
+#include "remote.h"
+#include "test-death.h"
+
+/* After so many deaths the peer lets go of everything. */
+#define BATCH 8
+#define MAX_TOLD 20
+
+struct life *life;
+uint32_t domid;
+
+/* What is seen of it from outside. */
+static struct {
+	char how[64];
+	pid_t pid;
+	long slots[PAGES], events;
+	bool unlisted, unmapped;
+	int taken;
+} seen;
+
+/* What the peer still maps of the deaths of this batch. */
+static struct {
+	long slot;
+	uint32_t seed, ref;
+} kept[BATCH * PAGES];
+static unsigned int num_kept, num_round;
+
+static unsigned int deaths, told, spared, wrong;
+static xenevtchn_handle *own_ports;
+
+static void __attribute__((format(printf, 1, 2)))
+complain(const char *what, ...)
+{
+	va_list args;
+
+	if (wrong++ >= MAX_TOLD)
+		return;
+	printf("WRONG: death %u, %s: ", deaths, seen.how);
+	va_start(args, what);
+	vprintf(what, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+}
+
+/* ---- around its life ---- */
+
+/* All kinds of lives take turns. */
+static void birth(const char *how, unsigned int kind, bool traced)
+{
+	unsigned long kill_ns = life->kill_ns;
+	int status;
+
+	for (int i = 0; i < PAGES; i++)
+		seen.slots[i] = -1;
+	seen.unlisted = seen.unmapped = false;
+	seen.taken = 0;
+	*life = (struct life){ .seed = 1 + 8 * num_round++,
+			       .mapped = kind & 1,
+			       .patient = kind & 1 && !traced,
+			       .own_port = kind & 2,
+			       .event_page = kind & 4 ? NOTIFIED : FROM_START,
+			       .kill_ns = traced ? 0 : kill_ns };
+	if (!life->own_port)
+		life->port =
+			(uint32_t)xenevtchn_bind_unbound_port(own_ports, domid);
+	snprintf(seen.how, sizeof(seen.how), "%s, %s, %s port", how,
+		 life->mapped ? "mapped" : "not mapped",
+		 life->own_port ? "its own" : "another's");
+	seen.pid = fork();
+	if (!seen.pid) {
+		if (traced && ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+			_exit(8);
+		live();
+	}
+	if (waitpid(seen.pid, &status, WUNTRACED) != seen.pid ||
+	    !WIFSTOPPED(status))
+		errx(1, "the process did not start");
+	peer_bind(life->port);
+	seen.events = 0;
+}
+
+/* The peer maps what there is to map; as pages of their own. */
+static void take_pages(void)
+{
+	for (; seen.taken < life->known; seen.taken++)
+		if (life->mapped)
+			seen.slots[seen.taken] =
+				peer_map(&life->refs[seen.taken], 1);
+	life->seen = seen.taken;
+}
+
+/* Between how often and how often the peer must have been told by now. */
+static void bounds(int page, bool dead, long *least, long *most)
+{
+	bool gone = dead || life->gone >= (page == FROM_START ? 4 : 2);
+	int armed = life->armed[page];
+
+	*least = gone && armed == ARMED;
+	*most = gone &&
+		(armed == ARMED || armed == ARMING || armed == CANCELLING);
+}
+
+static void judge_page(int page, bool dead)
+{
+	long slot = seen.slots[page], least, most, cleared;
+	bool event = (uint32_t)page == life->event_page;
+
+	bounds(page, dead, &least, &most);
+	if (event && (seen.events < least || seen.events > most))
+		complain("page %d: %ld events, not %ld to %ld", page,
+			 seen.events, least, most);
+	if (dead && event && seen.events)
+		told++;
+	else if (dead && !most)
+		spared++;
+	if (slot < 0)
+		return;
+
+	cleared = !peer_byte(slot, LIVE_BYTE);
+	if (cleared < least || cleared > most)
+		complain("page %d: the byte is %s", page,
+			 cleared ? "cleared" : "not cleared");
+	if (peer_differing(slot, life->seed) != cleared)
+		complain("page %d: its content has changed", page);
+	if (event && cleared != seen.events)
+		complain("page %d: the byte is %s, but %ld events came", page,
+			 cleared ? "cleared" : "not cleared", seen.events);
+	if (dead && !event && cleared)
+		told++;
+}
+
+static void judge(bool dead)
+{
+	long least, most;
+
+	bounds((int)life->event_page, dead, &least, &most);
+	seen.events += peer_events(least > seen.events);
+	for (int page = 0; page < PAGES; page++)
+		judge_page(page, dead);
+}
+
+/* What was kept must be as the peer left it, and then go. */
+static void end_batch(void)
+{
+	long used, lingering, slot;
+
+	for (unsigned int i = 0; i < num_kept; i++) {
+		if (kept[i].slot < 0)
+			continue;
+		if (peer_differing(kept[i].slot, kept[i].seed))
+			complain("reference %u: changed after the end",
+				 kept[i].ref);
+		peer_unmap(kept[i].slot);
+	}
+	used = parameter_becomes("used", 0);
+	lingering = parameter("lingering");
+	if (used > 0 || lingering > 0)
+		complain("%ld pages used, %ld lingering", used, lingering);
+	for (unsigned int i = 0; i < num_kept; i++) {
+		slot = peer_map(&kept[i].ref, 1);
+		/* Without the counts nobody knows when it ends. */
+		for (int n = 0; slot >= 0 && used < 0 && n < 500; n++) {
+			peer_unmap(slot);
+			usleep(10000);
+			slot = peer_map(&kept[i].ref, 1);
+		}
+		if (slot < 0)
+			continue;
+		complain("reference %u can still be mapped", kept[i].ref);
+		peer_unmap(slot);
+	}
+	num_kept = 0;
+}
+
+static void bury(void)
+{
+	judge(true);
+	for (int i = 0; i < seen.taken; i++) {
+		kept[num_kept].slot = seen.slots[i];
+		kept[num_kept].seed = life->seed + 1;
+		kept[num_kept++].ref = life->refs[i];
+		if (seen.slots[i] >= 0)
+			peer_fill(seen.slots[i], life->seed + 1);
+	}
+	if (!life->own_port)
+		xenevtchn_unbind(own_ports, life->port);
+	if (num_kept + PAGES > BATCH * PAGES)
+		end_batch();
+}
+
+/* The process is dead, or has ended by itself. */
+static bool killed(int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return true;
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		errx(1, "the process ended with status %#x: %s",
+		     (unsigned int)status, seen.how);
+	return false;
+}
+
+/* ---- death at a system call ---- */
+
+/* A share is gone when nobody maps it and the device does not list it. */
+static void share_goes(const struct __ptrace_syscall_info *call)
+{
+	if (call->entry.nr == SYS_munmap || call->entry.nr == SYS_madvise)
+		seen.unmapped = true;
+	if (call->entry.nr == SYS_ioctl &&
+	    call->entry.args[1] == IOCTL_GNTALLOC_DEALLOC_GREF)
+		seen.unlisted = true;
+	if (!seen.unlisted || !seen.unmapped)
+		return;
+	seen.unlisted = seen.unmapped = false;
+	life->gone++;
+}
+
+/* The system call that just ended has made what the process was waiting for. */
+static void call_ended(const struct __ptrace_syscall_info *call)
+{
+	uint64_t arg = call->entry.args[2];
+	int count = life->known ? 1 : FIRST_SHARE;
+
+	if (life->gone & 1)
+		share_goes(call);
+	if (call->entry.nr != SYS_ioctl)
+		return;
+	if (call->entry.args[1] == IOCTL_GNTALLOC_SET_UNMAP_NOTIFY)
+		for (int i = 0; i < PAGES; i++)
+			life->armed[i] += life->armed[i] & 1;
+	if (call->entry.args[1] != IOCTL_GNTALLOC_ALLOC_GREF)
+		return;
+	arg += offsetof(struct ioctl_gntalloc_alloc_gref, gref_ids);
+	for (int i = 0; i < count; i++)
+		life->refs[seen.taken + i] =
+			(uint32_t)ptrace(PTRACE_PEEKDATA, seen.pid,
+					 arg + (unsigned int)i * 4, NULL);
+	for (int i = 0; i < count; i++, seen.taken++) {
+		if (!life->mapped)
+			continue;
+		seen.slots[seen.taken] = peer_map(&life->refs[seen.taken], 1);
+		if (seen.slots[seen.taken] < 0)
+			complain("cannot map page %d", seen.taken);
+		else
+			peer_fill(seen.slots[seen.taken], life->seed);
+	}
+}
+
+/* Go on to the next entry or exit of a system call; false at the end. */
+static bool next_stop(void)
+{
+	static struct __ptrace_syscall_info call;
+	struct __ptrace_syscall_info now;
+	int status;
+
+	if (ptrace(PTRACE_SYSCALL, seen.pid, NULL, NULL) ||
+	    waitpid(seen.pid, &status, 0) != seen.pid)
+		err(1, "ptrace");
+	if (!WIFSTOPPED(status))
+		return killed(status);
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, seen.pid, sizeof(now), &now) <= 0)
+		err(1, "ptrace");
+	if (now.op == PTRACE_SYSCALL_INFO_ENTRY)
+		call = now;
+	else if (now.op == PTRACE_SYSCALL_INFO_EXIT && !now.exit.is_error)
+		call_ended(&call);
+	return true;
+}
+
+/* What was on its way at an entry or exit did not come about. */
+static void settle(void)
+{
+	for (int i = 0; i < PAGES; i++)
+		life->armed[i] -= life->armed[i] & 1;
+}
+
+/* One death at each stop. Returns how many there are. */
+static unsigned int kill_at_each(unsigned int sweep, unsigned int most)
+{
+	unsigned int stop, i;
+	char how[32];
+	int status;
+
+	for (stop = 1; stop <= most; stop++) {
+		snprintf(how, sizeof(how), "at stop %u", stop);
+		birth(how, sweep + stop, true);
+		ptrace(PTRACE_SETOPTIONS, seen.pid, NULL,
+		       PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+		for (i = 0; i < stop && next_stop(); i++)
+			;
+		settle();
+		if (i == stop) {
+			judge(false);
+			kill(seen.pid, SIGKILL);
+			waitpid(seen.pid, &status, 0);
+			deaths += killed(status);
+		}
+		bury();
+		if (i < stop)
+			break;
+	}
+	return stop - 1;
+}
+
+/* ---- death at any instant ---- */
+
+static void wait_for_death(void)
+{
+	int status;
+
+	kill(seen.pid, SIGCONT);
+	while (!waitpid(seen.pid, &status, WNOHANG)) {
+		take_pages();
+		usleep(50);
+	}
+	if (!killed(status))
+		errx(1, "nothing killed the process");
+	seen.taken = life->known;
+}
+
+static unsigned long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (unsigned long)now.tv_sec * 1000000000 +
+	       (unsigned long)now.tv_nsec;
+}
+
+/* How long a life takes that nobody cuts short. */
+static unsigned long life_span(unsigned int kind)
+{
+	unsigned long start;
+	int status;
+
+	life->kill_ns = 1000000000ul * 3600;
+	birth("measured", kind, false);
+	start = now_ns();
+	kill(seen.pid, SIGCONT);
+	while (!life->done) {
+		take_pages();
+		usleep(50);
+	}
+	start = now_ns() - start;
+	kill(seen.pid, SIGKILL);
+	waitpid(seen.pid, &status, 0);
+	bury();
+	return start;
+}
+
+static void kill_at_random(unsigned int count)
+{
+	unsigned long span[2] = { 0, 0 }, again;
+
+	for (unsigned int kind = 0; kind < 6; kind++) {
+		again = life_span(kind & 1);
+		if (again > span[kind & 1])
+			span[kind & 1] = again;
+	}
+	printf("death: a life takes %lu us, %lu us with a peer that maps\n",
+	       span[0] / 1000, span[1] / 1000);
+	for (unsigned int i = 0; i < count; i++) {
+		life->kill_ns = 1 + (unsigned long)(drand48() * 1.1 *
+						    (double)span[i & 1]);
+		birth("at random", i, false);
+		wait_for_death();
+		deaths++;
+		bury();
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int count, stops = 0, sweeps = 0, traced;
+	long seed = argc > 2 ? atol(argv[2]) : 1;
+
+	srand48(seed);
+	domid = peer_start();
+	count = argc > 1 ? (unsigned int)atoi(argv[1])
+			 : (peer_is_here() ? 2000u : 200u);
+	own_ports = xenevtchn_open(NULL, 0);
+	life = mmap(NULL, sizeof(*life), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!own_ports || life == MAP_FAILED)
+		err(1, "cannot start");
+	parameter_becomes("used", 0);
+
+	while (deaths < count / 2) {
+		unsigned int found = kill_at_each(sweeps++, count / 2 - deaths);
+
+		stops = found > stops ? found : stops;
+	}
+	traced = deaths;
+	printf("death: %u at entry and exit of system calls, %u of them %u times over\n",
+	       traced, stops, sweeps);
+	fflush(stdout);
+	kill_at_random(count - traced);
+	end_batch();
+	printf("death: %u at random instants, seed %ld\n", deaths - traced,
+	       seed);
+	printf("death: told once %u times, rightly not told %u times, %u complaints; %ld used, %ld lingering\n",
+	       told, spared, wrong, parameter("used"), parameter("lingering"));
+	printf("%d passed, %d failed\n", !wrong, !!wrong);
+	return wrong ? 1 : 0;
+}
