@@ -86,3 +86,14 @@ tests_xen_test_death_SOURCES = tests/xen/test-death.c \
 	tests/xen/test-death-life.c tests/xen/test-death.h $(xen_anypeer)
 tests_xen_test_death_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
 tests_xen_test_death_LDADD = src/libgntshr.la $(PEER_LIBS)
+
+# Hostile peers and users.
+check_PROGRAMS += tests/xen/test-hostile
+tests_xen_test_hostile_SOURCES = tests/xen/test-hostile.c \
+	tests/xen/test-hostile.h tests/xen/test-hostile-bounds.c \
+	tests/xen/test-hostile-peer.c tests/xen/test-hostile-reload.c \
+	tests/xen/test-hostile-ring.c tests/xen/test-hostile-user.c \
+	tests/xen/test-hostile-window.c $(xen_anypeer)
+tests_xen_test_hostile_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE \
+	-I$(top_srcdir)/kmod
+tests_xen_test_hostile_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Peers and users that mean harm, one case each: nothing may be lost, nobody
+ * else be harmed, and who asks for too much gets an error.
+ *
+ *	test-hostile [CASE]
+ */
+
+#include "test-hostile.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <xen/gntalloc.h>
+
+uint32_t refs[MAX_COUNT];
+uint32_t domid;
+
+int open_device(void)
+{
+	return open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+}
+
+int alloc_for(int fd, uint32_t peer, uint32_t count, uint64_t *index)
+{
+	union {
+		struct ioctl_gntalloc_alloc_gref op;
+		char room[sizeof(struct ioctl_gntalloc_alloc_gref) +
+			  sizeof(refs)];
+	} u;
+
+	u.op.domid = (uint16_t)peer;
+	u.op.flags = GNTALLOC_FLAG_WRITABLE;
+	u.op.count = count;
+	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &u.op))
+		return -1;
+	memcpy(refs, u.op.gref_ids, count * sizeof(*refs));
+	*index = u.op.index;
+	return 0;
+}
+
+int alloc(int fd, uint32_t count, uint64_t *index)
+{
+	return alloc_for(fd, domid, count, index);
+}
+
+uint64_t must_alloc(int fd, uint32_t count)
+{
+	uint64_t index = 0;
+
+	assert_int_equal(alloc(fd, count, &index), 0);
+	return index;
+}
+
+int dealloc(int fd, uint64_t index, uint32_t count)
+{
+	struct ioctl_gntalloc_dealloc_gref op = { index, count };
+
+	return ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
+}
+
+int notify(int fd, uint64_t index, uint32_t action, uint32_t port)
+{
+	struct ioctl_gntalloc_unmap_notify op = { index, action, port };
+
+	return ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
+}
+
+void *map(int fd, uint64_t index, uint32_t count)
+{
+	return mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    (off_t)index);
+}
+
+bool all_are(const void *pages, size_t size, uint64_t word)
+{
+	const volatile uint64_t *words = pages;
+
+	for (size_t i = 0; i < size / sizeof(word); i++)
+		if (words[i] != word)
+			return false;
+	return true;
+}
+
+void assert_used(long want)
+{
+	long used = parameter("used");
+
+	if (used >= 0)
+		assert_int_equal(used, want);
+}
+
+void assert_used_becomes(long want)
+{
+	parameter_becomes("used", want);
+	assert_used(want);
+}
+
+void assert_ends_well(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+void assert_killed(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, SIGKILL);
+}
+
+void *shared_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	return memory;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	assert_used(0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	assert_used_becomes(0);
+	if (parameter("lingering") >= 0)
+		assert_int_equal(parameter("lingering"), 0);
+	return 0;
+}
+
+#define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+static const struct CMUnitTest tests[] = {
+	test(names_what_others_have),
+	test(odd_requests),
+	test(odd_places),
+	test(closes_while_another_maps),
+	test(dies_with_pages_in_flight),
+	test(the_limit_is_raced_for),
+	test(the_limit_is_lowered),
+	test(the_table_is_full),
+	test(a_memory_group_is_full),
+	test(a_peer_never_unmaps),
+	test(windows_in_wrong_places),
+	test(windows_that_go_away),
+	test(the_module_goes_and_comes),
+	/* A peer that does as it likes can be had in dom0 only. */
+	test(a_peer_unmaps_meanwhile),
+	test(a_peer_guesses),
+	test(a_backend_scribbles),
+};
+#define NUM_TESTS (sizeof(tests) / sizeof(*tests))
+#define IN_DOM0 3
+
+/* In a process of its own, whose end frees what a failed test has left. */
+static int run(const struct CMUnitTest *one, long limit)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		const struct CMUnitTest group[] = { *one };
+
+		setpgid(0, 0);
+		domid = peer_start();
+		_exit(cmocka_run_group_tests_name(one->name, group, NULL,
+						  NULL));
+	}
+	waitpid(pid, &status, 0);
+	kill(-pid, SIGKILL);
+	if (!WIFEXITED(status))
+		printf("%s ended with status %#x\n0 passed, 1 failed\n",
+		       one->name, (unsigned int)status);
+	if (limit >= 0 && status)
+		set_parameter("limit", (unsigned int)limit);
+	parameter_becomes("used", 0);
+	fflush(stdout);
+	return !!status;
+}
+
+int main(int argc, char **argv)
+{
+	long limit = parameter("limit");
+	int failed = 0;
+
+	domid = peer_start();
+	parameter_becomes("used", 0);
+	for (size_t i = 0; i < NUM_TESTS - (peer_is_here() ? 0 : IN_DOM0); i++)
+		if (argc < 2 || !strcmp(argv[1], tests[i].name))
+			failed += run(&tests[i], limit);
+	return !!failed;
+}

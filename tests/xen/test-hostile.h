@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the hostile cases share: the device itself, without a library. */
+#ifndef TEST_HOSTILE_H
+#define TEST_HOSTILE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sys/types.h>
+
+#include "anypeer.h"
+
+#define PAGE 4096u
+#define MAX_COUNT 512u
+
+/* Those of the last alloc(). */
+extern uint32_t refs[MAX_COUNT];
+extern uint32_t domid;
+
+int open_device(void);
+int alloc_for(int fd, uint32_t peer, uint32_t count, uint64_t *index);
+int alloc(int fd, uint32_t count, uint64_t *index);
+uint64_t must_alloc(int fd, uint32_t count);
+int dealloc(int fd, uint64_t index, uint32_t count);
+int notify(int fd, uint64_t index, uint32_t action, uint32_t port);
+void *map(int fd, uint64_t index, uint32_t count);
+bool all_are(const void *pages, size_t size, uint64_t word);
+
+/* The stock driver has no counts: there it is always right. */
+void assert_used(long want);
+void assert_used_becomes(long want);
+
+/* A child may not assert: it ends with what the parent asserts to be 0. */
+#define child_must(condition) \
+	do { \
+		if (!(condition)) { \
+			print_error("child, %s:%d: %s: errno %d\n", __FILE__, \
+				    __LINE__, #condition, errno); \
+			_exit(1); \
+		} \
+	} while (0)
+void assert_ends_well(pid_t pid);
+void assert_killed(pid_t pid);
+/* Memory that children share with us, zeroed. */
+void *shared_memory(size_t size);
+
+#define assert_errno(call, error) \
+	do { \
+		errno = 0; \
+		assert_int_equal((long)(call), -1); \
+		assert_int_equal(errno, (error)); \
+	} while (0)
+
+/* The cases, by file. */
+void names_what_others_have(void **state);
+void odd_requests(void **state);
+void odd_places(void **state);
+void closes_while_another_maps(void **state);
+void dies_with_pages_in_flight(void **state);
+
+void the_limit_is_raced_for(void **state);
+void the_limit_is_lowered(void **state);
+void the_table_is_full(void **state);
+void a_memory_group_is_full(void **state);
+void the_module_goes_and_comes(void **state);
+
+void a_peer_never_unmaps(void **state);
+void a_peer_unmaps_meanwhile(void **state);
+void a_peer_guesses(void **state);
+void a_backend_scribbles(void **state);
+
+void windows_in_wrong_places(void **state);
+void windows_that_go_away(void **state);
+
+#endif
