@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What is tried next: mostly what makes sense, as the model tells. */
+
+#include "fuzz.h"
+
+/* How often each is tried, beside the others. */
+static const unsigned int weights[OPS] = {
+	[OP_OPEN] = 20,	    [OP_CLOSE] = 14,	  [OP_DUP] = 8,
+	[OP_ALLOC] = 90,    [OP_DEALLOC] = 90,	  [OP_NOTIFY] = 70,
+	[OP_MAP] = 110,	    [OP_WINDOW] = 40,	  [OP_MAP_GREF] = 70,
+	[OP_UNMAP] = 90,    [OP_MOVE] = 40,	  [OP_PROTECT] = 35,
+	[OP_DONTNEED] = 45, [OP_DONTFORK] = 12,	  [OP_WRITE] = 60,
+	[OP_CHECK] = 10,    [OP_FORK] = 10,	  [OP_EXEC] = 1,
+	[OP_END] = 7,	    [OP_SPAWN] = 10,	  [OP_REAP] = 6,
+	[OP_PEER_MAP] = 45, [OP_PEER_UNMAP] = 40, [OP_PEER_FILL] = 15,
+};
+
+static unsigned int draw(void)
+{
+	fuzz->random =
+		fuzz->random * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned int)(fuzz->random >> 33);
+}
+
+static unsigned int below(unsigned int n)
+{
+	return draw() % n;
+}
+
+static bool one_in(unsigned int n)
+{
+	return !below(n);
+}
+
+static unsigned int choose_op(void)
+{
+	unsigned int sum = 0, at, op;
+
+	for (op = 0; op < OPS; op++)
+		sum += weights[op];
+	for (;;) {
+		at = below(sum);
+		for (op = 0; at >= weights[op]; op++)
+			at -= weights[op];
+		if (op < OP_PEER_MAP ||
+		    (fuzz->peer_every && one_in(fuzz->peer_every)))
+			return op;
+	}
+}
+
+/* Mostly the process that took the step before. */
+static unsigned int choose_proc(unsigned int last)
+{
+	unsigned int proc = last;
+
+	if (!proc || one_in(8))
+		proc = 1 + below(PROCS - 1);
+	for (unsigned int i = 0; i < PROCS; i++) {
+		if (proc && fuzz->m.procs[proc].alive)
+			return proc;
+		proc = proc % (PROCS - 1) + 1;
+	}
+	return 0;
+}
+
+/* A descriptor of the process that is open, or is not; rarely any. */
+static uint8_t choose_fd(unsigned int proc, bool open)
+{
+	unsigned int fd = below(FDS);
+
+	for (int i = 0; i < FDS && !one_in(40); i++) {
+		if (fuzz->m.procs[proc].fds[fd].open == open)
+			break;
+		fd = (fd + 1) % FDS;
+	}
+	return (uint8_t)fd;
+}
+
+static uint16_t choose_unborn(void)
+{
+	unsigned int proc = 1 + below(PROCS - 1);
+
+	for (int i = 0; i < PROCS && fuzz->m.procs[proc].alive; i++)
+		proc = proc % (PROCS - 1) + 1;
+	return (uint16_t)proc;
+}
+
+static uint16_t choose_peer_slot(bool used)
+{
+	unsigned int slot = below(PEER_SLOTS);
+
+	for (int i = 0; i < PEER_SLOTS && fuzz->m.peer[slot].used != used; i++)
+		slot = (slot + 1) % PEER_SLOTS;
+	return (uint16_t)slot;
+}
+
+/* An allocation of the descriptor's file that is listed still, at best. */
+static void choose_run(struct step *step)
+{
+	const struct fd *fd = &fuzz->m.procs[step->proc].fds[step->fd];
+	const struct label *label;
+
+	for (int i = 0; i < 24; i++) {
+		unsigned int back = below(i < 12 ? 12 : LABELS - 1);
+
+		step->label = (uint8_t)(fuzz->m.labels_used - 1 - back);
+		label = &fuzz->m.labels[step->label];
+		if (label->set &&
+		    (step->proc == 0 || (fd->open && label->file == fd->file)))
+			break;
+	}
+	label = &fuzz->m.labels[step->label];
+	step->n = label->count ? label->count : 1;
+	if (step->n > 1 && one_in(2)) {
+		step->off = (int16_t)below(step->n);
+		step->n = (uint16_t)(1 + below(step->n - step->off));
+	}
+	if (one_in(10))
+		step->n = (uint16_t)(step->n + 1 + below(4));
+	if (one_in(25))
+		step->off = (int16_t)(step->off - 1);
+}
+
+/* Room in the arena for the pages of @step. */
+static uint16_t choose_room(const struct step *step)
+{
+	unsigned int at = below(ARENA), n = step->n;
+	const struct place *arena = fuzz->m.procs[step->proc].arena;
+	unsigned int free = 0;
+
+	for (unsigned int i = 0; i < 2 * ARENA && free < n; i++) {
+		if (at + free >= ARENA) {
+			at = 0;
+			free = 0;
+		}
+		if (arena[at + free].mapped) {
+			at += free + 1;
+			free = 0;
+		} else {
+			free++;
+		}
+	}
+	return (uint16_t)at;
+}
+
+/* Some mapping, or a part of it, or a bit more. */
+static void choose_mapping(struct step *step)
+{
+	const struct place *arena = fuzz->m.procs[step->proc].arena;
+	unsigned int at = below(ARENA), n = 1;
+
+	for (int i = 0; i < ARENA && !(arena[at].mapped && arena[at].first);
+	     i++)
+		at = (at + 1) % ARENA;
+	while (at + n < ARENA && arena[at + n].mapped && !arena[at + n].first)
+		n++;
+	if (n > 1 && one_in(2)) {
+		unsigned int off = below(n);
+
+		at += off;
+		n = 1 + below(n - off);
+	}
+	if (one_in(12))
+		n += below(6);
+	step->at = (uint16_t)at;
+	step->n = (uint16_t)(at + n > ARENA ? ARENA - at : n);
+}
+
+/* The descriptor of the file that is mapped there. */
+static void choose_fd_of(struct step *step)
+{
+	const struct proc *proc = &fuzz->m.procs[step->proc];
+	const struct place *place = &proc->arena[step->at];
+
+	if (!place->mapped || one_in(30))
+		return;
+	for (uint8_t i = 0; i < FDS; i++)
+		if (proc->fds[i].open && proc->fds[i].file == place->file)
+			step->fd = i;
+}
+
+static unsigned int any_count(void)
+{
+	switch (below(64)) {
+	case 0:
+		return 253 * 2 - 2 + below(5);
+	case 1:
+	case 2:
+		return 252 + below(5);
+	case 3 ... 10:
+		return 1 + below(40);
+	default:
+		return 1 + below(4);
+	}
+}
+
+static uint32_t wrong(unsigned int often, unsigned int kinds)
+{
+	return one_in(often) ? 1 + below(kinds) : 0;
+}
+
+static void choose_details(struct step *step)
+{
+	switch (step->op) {
+	case OP_OPEN:
+		step->fd = choose_fd(step->proc, false);
+		step->how = below(2) | (one_in(12) ? 2 : 0);
+		break;
+	case OP_DUP:
+		step->to = choose_fd(step->proc, false);
+		step->how = below(2);
+		break;
+	case OP_ALLOC:
+		step->n = (uint16_t)any_count();
+		step->label = fuzz->m.labels_used;
+		step->how = (one_in(4) ? 0 : 1) | wrong(12, 7) << 1;
+		break;
+	case OP_DEALLOC:
+		choose_run(step);
+		step->how = wrong(25, 3);
+		break;
+	case OP_NOTIFY:
+		choose_run(step);
+		step->n = 1;
+		step->to = (uint16_t)below(CELLS);
+		step->how = below(4) | wrong(20, 2) << 2;
+		break;
+	case OP_MAP:
+	case OP_WINDOW:
+		choose_run(step);
+		if (step->op == OP_WINDOW && one_in(2))
+			step->n = (uint16_t)(step->n + below(24));
+		step->at = choose_room(step);
+		step->how = one_in(10) ? below(2) : 3;
+		step->how |= wrong(20, 2) << 2;
+		/* Over something else. */
+		if (!(step->how >> 2) && one_in(12)) {
+			step->at = (uint16_t)below(ARENA - step->n);
+			step->how |= 3 << 2;
+		}
+		break;
+	case OP_MAP_GREF:
+		choose_mapping(step);
+		choose_fd_of(step);
+		step->off = one_in(30) ? (int16_t)(below(5) - 2) : 0;
+		step->how = wrong(40, 5);
+		break;
+	case OP_MOVE:
+		choose_mapping(step);
+		step->to =
+			one_in(6) ? (uint16_t)below(ARENA) : choose_room(step);
+		step->how = wrong(5, 3);
+		break;
+	case OP_PROTECT:
+		step->how = one_in(3) ? below(2) : 3;
+		choose_mapping(step);
+		break;
+	case OP_DONTFORK:
+		step->how = below(2);
+		choose_mapping(step);
+		break;
+	case OP_UNMAP:
+	case OP_DONTNEED:
+	case OP_WRITE:
+		choose_mapping(step);
+		break;
+	case OP_FORK:
+	case OP_SPAWN:
+		step->to = choose_unborn();
+		break;
+	case OP_END:
+		step->how = below(2);
+		break;
+	case OP_PEER_MAP:
+		choose_run(step);
+		step->how = below(2);
+		step->to = choose_peer_slot(false);
+		step->n = (uint16_t)(1 + step->n % PEER_PAGES);
+		break;
+	case OP_PEER_UNMAP:
+	case OP_PEER_FILL:
+		step->to = choose_peer_slot(true);
+		break;
+	}
+}
+
+void choose_step(struct step *step)
+{
+	static const struct step none;
+	unsigned int last = step > fuzz->list ? step[-1].proc : 0;
+
+	*step = none;
+	step->op = (uint8_t)choose_op();
+	step->proc = (uint8_t)choose_proc(last);
+	if (!step->proc && step->op < OP_SPAWN)
+		step->op = OP_SPAWN;
+	if (step->op >= OP_SPAWN)
+		step->proc = 0;
+	if (step->op == OP_MAP_GREF && !fuzz->windows && !one_in(20))
+		step->op = OP_MAP;
+	step->fd = step->op < OP_SPAWN ? choose_fd(step->proc, true) : 0;
+	choose_details(step);
+}

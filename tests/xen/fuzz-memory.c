@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Steps about mappings, and what is seen through them. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "fuzz.h"
+#include "xen-gntalloc.h"
+
+static const int prots[] = { PROT_NONE, PROT_READ, PROT_WRITE,
+			     PROT_READ | PROT_WRITE };
+/* The bits of such a number. */
+#define WRITE 2
+
+static unsigned char *address(unsigned int at)
+{
+	return (unsigned char *)(uintptr_t)(ARENA_ADDR + (uint64_t)at * PAGE);
+}
+
+static int map_error(const struct step *step, const struct fd *fd)
+{
+	if (step->how >> 2 == 2)
+		return EINVAL;
+	if (step->how & WRITE && step->how >> 2 != 1 &&
+	    fuzz->m.files[fd->file].readonly)
+		return EACCES;
+	if (step->how >> 2 == 1)
+		return EINVAL;
+	if (step->op == OP_WINDOW && fuzz->windows)
+		return 0;
+	if (step->op == OP_MAP &&
+	    model_lists(fd->file, (int32_t)step_index(step), step->n))
+		return 0;
+	return ENOENT;
+}
+
+void step_map(const struct step *step)
+{
+	const struct fd *fd = &self()->fds[step->fd];
+	uint32_t index = step_index(step);
+	bool over = step->how >> 2 == 3;
+	uint64_t offset = (uint64_t)index * PAGE;
+	void *got;
+	int want;
+
+	/* A failing call over others leaves more or less of them. */
+	if (!fd->open || (int32_t)index < 0 || step->at + step->n > ARENA ||
+	    (over ? map_error(step, fd) != 0
+		  : !model_all_free(step->at, step->n)))
+		return;
+	want = map_error(step, fd);
+	if (step->op == OP_WINDOW)
+		offset |= GNTALLOC_WINDOW;
+	got = mmap(address(step->at), step->n * (size_t)PAGE,
+		   prots[step->how & 3],
+		   (step->how >> 2 == 1 ? MAP_PRIVATE : MAP_SHARED) |
+			   (over ? MAP_FIXED : MAP_FIXED_NOREPLACE),
+		   fd->number, (off_t)(offset + (step->how >> 2 == 2)));
+	if (!came_to(want, got == MAP_FAILED ? errno : 0))
+		return;
+	/* The file must not go in between. */
+	model_ref(fd->file);
+	model_unmap(me, step->at, step->n);
+	model_map(step->at, step->n, fd->file, index, step->how & 3,
+		  step->op == OP_MAP);
+	model_unref(fd->file);
+}
+
+static int map_gref_error(const struct step *step, const struct fd *fd)
+{
+	const struct place *place = &self()->arena[step->at];
+
+	if (!fuzz->windows)
+		return ENOTTY;
+	if (step->how)
+		return step->how == 5 ? EFAULT : EINVAL;
+	if (!place->mapped || place->file != fd->file || step->off ||
+	    step->at + step->n > model_end(step->at))
+		return EINVAL;
+	if (!model_lists(fd->file, place->index, step->n))
+		return ENOENT;
+	for (unsigned int i = 0; i < step->n; i++)
+		if (place[i].present)
+			return EBUSY;
+	return 0;
+}
+
+void step_map_gref(const struct step *step)
+{
+	const struct fd *fd = &self()->fds[step->fd];
+	struct place *place = &self()->arena[step->at];
+	struct ioctl_gntalloc_map_gref op = { 0 };
+	uint32_t index = place->index + (uint32_t)step->off;
+
+	if (!fd->open)
+		return;
+	op.index = (uint64_t)(int32_t)index * PAGE + (step->how == 3);
+	op.addr = (uintptr_t)address(step->at) + (step->how == 2);
+	op.count = step->how == 4 ? 0 : step->n;
+	op.pad = step->how == 1;
+	if (came_to(map_gref_error(step, fd),
+		    failure(ioctl(fd->number, IOCTL_GNTALLOC_MAP_GREF,
+				  step->how == 5 ? NULL : &op))))
+		for (unsigned int i = 0; i < step->n; i++)
+			model_enter(place + i);
+}
+
+void step_unmap(const struct step *step)
+{
+	if (came_to(0,
+		    failure(munmap(address(step->at), step->n * (size_t)PAGE))))
+		model_unmap(me, step->at, step->n);
+}
+
+/* Only what fails without a trace, if it fails. */
+void step_move(const struct step *step)
+{
+	unsigned int at = step->at, to = step->to, n = step->n;
+	const struct place *place = &self()->arena[at];
+	size_t size = n * (size_t)PAGE, new_size = size, old_size = size;
+	bool whole = place->mapped && at + n <= model_end(at);
+	bool overlap = to < at + n && at < to + n;
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED, want = 0;
+	void *got;
+
+	if (to + n > ARENA || (!whole && !model_all_free(to, n)))
+		return;
+	if (step->how) {
+		flags = MREMAP_MAYMOVE;
+		new_size += step->how == 1 ? -(size_t)PAGE : PAGE;
+		if (step->how == 3)
+			old_size = 0;
+		if (!new_size || (step->how == 1 && !whole))
+			return;
+		want = step->how == 1 ? 0 : EFAULT;
+	} else if (overlap) {
+		want = EINVAL;
+	} else if (!whole) {
+		want = EFAULT;
+	}
+	if (step->how > 1 && !place->mapped)
+		want = EFAULT;
+	if (!place->mapped)
+		want = EFAULT;
+	got = mremap(address(at), old_size, new_size, flags, address(to));
+	if (!came_to(want, got == MAP_FAILED ? errno : 0))
+		return;
+	if (step->how == 1)
+		model_unmap(me, at + n - 1, 1);
+	else
+		model_move(at, n, to);
+}
+
+static void protect(unsigned int at, unsigned int n, uint8_t prot)
+{
+	if (self()->arena[at].prot == prot)
+		return;
+	model_split(at);
+	model_split(at + n);
+	for (unsigned int i = 0; i < n; i++)
+		self()->arena[at + i].prot = prot;
+}
+
+void step_protect(const struct step *step)
+{
+	unsigned int at = step->at, end = at + step->n, next;
+	int want = 0, got;
+
+	if (!model_all_mapped(at, step->n))
+		return;
+	got = failure(mprotect(address(at), step->n * (size_t)PAGE,
+			       prots[step->how & 3]));
+	for (; at < end && !want; at = next) {
+		const struct place *place = &self()->arena[at];
+
+		next = model_end(at) < end ? model_end(at) : end;
+		if (step->how & WRITE && fuzz->m.files[place->file].readonly)
+			want = EACCES;
+		else
+			protect(at, next - at, step->how & 3);
+	}
+	came_to(want, got);
+}
+
+void step_dontneed(const struct step *step)
+{
+	if (!model_all_mapped(step->at, step->n) ||
+	    !came_to(0,
+		     failure(madvise(address(step->at), step->n * (size_t)PAGE,
+				     MADV_DONTNEED))))
+		return;
+	for (unsigned int i = 0; i < step->n; i++)
+		model_leave(&self()->arena[step->at + i]);
+}
+
+void step_dontfork(const struct step *step)
+{
+	unsigned int at = step->at, end = at + step->n, next;
+	bool dontfork = step->how;
+
+	if (!model_all_mapped(at, step->n) ||
+	    !came_to(0,
+		     failure(madvise(address(at), step->n * (size_t)PAGE,
+				     dontfork ? MADV_DONTFORK : MADV_DOFORK))))
+		return;
+	for (; at < end; at = next) {
+		next = model_end(at) < end ? model_end(at) : end;
+		if (self()->arena[at].dontfork == dontfork)
+			continue;
+		model_split(at);
+		model_split(next);
+		for (unsigned int i = at; i < next; i++)
+			self()->arena[i].dontfork = dontfork;
+	}
+}
+
+/* ---- bytes ---- */
+
+static sigjmp_buf fault;
+
+static void on_fault(int number)
+{
+	siglongjmp(fault, number);
+}
+
+void catch_faults(void)
+{
+	struct sigaction action = { .sa_handler = on_fault,
+				    .sa_flags = SA_NODEFER };
+
+	sigaction(SIGBUS, &action, NULL);
+	sigaction(SIGSEGV, &action, NULL);
+}
+
+/* The signal that a look, or a write, comes to; 0 for none. */
+static int try_byte(volatile unsigned char *byte, unsigned char *value,
+		    bool write)
+{
+	int number = sigsetjmp(fault, 0);
+
+	if (number)
+		return number;
+	if (write)
+		*byte = *value;
+	else
+		*value = *byte;
+	return 0;
+}
+
+/* Writable memory can be read on this architecture. */
+static int place_signal(const struct place *place, bool write)
+{
+	if (!place->mapped || (write ? !(place->prot & WRITE) : !place->prot))
+		return SIGSEGV;
+	return place->present ? 0 : SIGBUS;
+}
+
+void check_place(unsigned int at)
+{
+	const struct place *place = &self()->arena[at];
+	int want = place_signal(place, false);
+
+	for (int i = 0; i < CELLS && !fuzz->failed; i++) {
+		unsigned char byte = 0;
+		int got = try_byte(address(at) + cells[i], &byte, false);
+
+		if (got != want)
+			deviation("memory: page at %u: signal %d, not %d", at,
+				  got, want);
+		else if (!got && byte != model_page(place)->bytes[i])
+			deviation("bytes: page at %u, byte %u is %u, not %u",
+				  at, cells[i], byte,
+				  model_page(place)->bytes[i]);
+		if (want)
+			break;
+	}
+}
+
+void step_check(const struct step *step)
+{
+	unsigned int absent = 0;
+
+	(void)step;
+	for (unsigned int at = 0; at < ARENA && !fuzz->failed; at++) {
+		const struct place *place = &self()->arena[at];
+
+		if (place->mapped &&
+		    (!place_signal(place, false) || absent++ < 4))
+			check_place(at);
+	}
+}
+
+void step_write(const struct step *step)
+{
+	for (unsigned int i = 0; i < step->n && i < 4 && !fuzz->failed; i++) {
+		const struct place *place = &self()->arena[step->at + i];
+		int want = place_signal(place, true), c = i % CELLS;
+		unsigned char value = ++fuzz->m.tag;
+		int got = try_byte(address(step->at + i) + cells[c], &value,
+				   true);
+
+		if (got != want)
+			deviation("memory: write at %u: signal %d, not %d",
+				  step->at + i, got, want);
+		if (!got && !want) {
+			model_page(place)->bytes[c] = value;
+			step_done();
+		}
+	}
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The other side: what is granted is mapped by this very domain, where Xen lets
+ * it, or by the program peer in dom0, which is slow. And what the module tells
+ * by itself: events and its counters.
+ */
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xen/gntalloc.h>
+#include <xenctrl.h>
+#include <xen/sys/evtchn.h>
+#include <xengnttab.h>
+#include <xentoollog.h>
+
+#include "fuzz.h"
+#include "remote.h"
+
+/* Waited for in full only when something is wrong. */
+#define PATIENCE_MS 20000
+
+static xengnttab_handle *gnttab;
+
+static void mute(struct xentoollog_logger *logger, xentoollog_level level,
+		 int errnoval, const char *context, const char *format,
+		 va_list args)
+{
+	(void)logger, (void)level, (void)errnoval;
+	(void)context, (void)format, (void)args;
+}
+
+void peer_open(const char *kind)
+{
+	static xentoollog_logger logger = { .vmessage = mute };
+	const char *own = getenv("XEN_DOMID");
+
+	fuzz->domid = (uint16_t)(own ? atoi(own) : 0);
+	if (!strcmp(kind, "remote")) {
+		fuzz->domid = (uint16_t)remote_domid();
+		return;
+	}
+	if (!strcmp(kind, "none")) {
+		fuzz->peer_every = 0;
+		return;
+	}
+	gnttab = xengnttab_open(&logger, 0);
+	if (!gnttab)
+		err(1, "cannot open gntdev");
+}
+
+/* A mapping's handle, or NULL. */
+static void *map(uint32_t *refs, unsigned int count, bool writable)
+{
+	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
+	long slot;
+
+	if (gnttab)
+		return xengnttab_map_domain_grant_refs(gnttab, count,
+						       fuzz->domid, refs, prot);
+	slot = remote_map(writable ? "rw" : "ro", refs, count);
+	return slot < 0 ? NULL : (void *)(slot + 1);
+}
+
+static int read_byte(const struct peer_slot *slot, size_t at)
+{
+	if (gnttab)
+		return ((volatile unsigned char *)slot->handle)[at];
+	return (int)remote("byte %ld %zu", (long)slot->handle - 1, at);
+}
+
+static void compare(const struct peer_slot *slot)
+{
+	for (unsigned int i = 0; i < slot->count; i++) {
+		const struct page *page =
+			&fuzz->m.files[slot->file].pages[slot->index + i];
+
+		for (int c = 0; c < CELLS; c++) {
+			int byte = read_byte(slot, i * PAGE + cells[c]);
+
+			if (byte != page->bytes[c])
+				deviation(
+					"peer's byte: page %u of its mapping, byte %u is %d, not %u",
+					i, cells[c], byte, page->bytes[c]);
+		}
+	}
+}
+
+/* Whether the peer can map a page: 1, 0, or -1 for who knows. */
+static int can_map(const struct page *page, bool writable)
+{
+	if (!page->ref)
+		return -1;
+	if (page->foreign || (writable && !page->writable))
+		return 0;
+	if (page->live || page->peer_maps)
+		return 1;
+	/* It may linger still, or somebody else has the reference now. */
+	return fuzz->m.maybe || fuzz->m.owner[page->ref] ? -1 : 0;
+}
+
+void step_peer_map(const struct step *step)
+{
+	struct peer_slot *slot = &fuzz->m.peer[step->to];
+	const struct label *label = &fuzz->m.labels[step->label];
+	const struct file *file = &fuzz->m.files[label->file];
+	uint32_t index = step_index(step), refs[PEER_PAGES];
+	int want = 1, can;
+
+	if (slot->used || !label->set || index >= file->next ||
+	    index + step->n > file->next)
+		return;
+	for (unsigned int i = 0; i < step->n; i++) {
+		refs[i] = file->pages[index + i].ref;
+		can = can_map(&file->pages[index + i], step->how);
+		if (can < 0 || file->pages[index + i].peer_maps > 100)
+			return;
+		want &= can;
+	}
+	*slot = (struct peer_slot){ .writable = step->how,
+				    .file = label->file,
+				    .count = (uint8_t)step->n,
+				    .index = index };
+	slot->handle = map(refs, step->n, step->how);
+	if (!slot->handle != !want) {
+		deviation("peer's mapping: %s, although %s",
+			  want ? "refused" : "made",
+			  want ? "all pages are granted to it"
+			       : "a page is not, or not any more");
+		return;
+	}
+	if (!want)
+		return;
+	step_done();
+	slot->used = true;
+	model_peer_map(step->to);
+	compare(slot);
+}
+
+static void unmap(const struct peer_slot *slot)
+{
+	int rc;
+
+	if (gnttab)
+		rc = xengnttab_unmap(gnttab, slot->handle, slot->count);
+	else
+		rc = (int)remote("unmap %ld", (long)slot->handle - 1);
+	if (rc)
+		deviation("peer's unmapping: %s", strerror(errno));
+}
+
+void step_peer_unmap(const struct step *step)
+{
+	struct peer_slot *slot = &fuzz->m.peer[step->to];
+
+	if (!slot->used)
+		return;
+	step_done();
+	compare(slot);
+	unmap(slot);
+	model_peer_unmap(step->to);
+}
+
+void step_peer_fill(const struct step *step)
+{
+	struct peer_slot *slot = &fuzz->m.peer[step->to];
+	uint32_t seed = fuzz->m.tag;
+
+	if (!slot->used)
+		return;
+	compare(slot);
+	if (!slot->writable)
+		return;
+	step_done();
+	fuzz->m.tag++;
+	if (gnttab)
+		fill_pattern(slot->handle, slot->count, seed);
+	else
+		remote("fill %ld %u", (long)slot->handle - 1, seed);
+	for (unsigned int i = 0; i < slot->count; i++)
+		for (int c = 0; c < CELLS; c++)
+			fuzz->m.files[slot->file]
+				.pages[slot->index + i]
+				.bytes[c] = pattern(seed, i * PAGE + cells[c]);
+}
+
+/* At the end of an episode. */
+void peer_close(void)
+{
+	for (int i = 0; i < PEER_SLOTS; i++) {
+		if (!fuzz->m.peer[i].used)
+			continue;
+		if (!fuzz->failed)
+			compare(&fuzz->m.peer[i]);
+		unmap(&fuzz->m.peer[i]);
+	}
+}
+
+/* A channel of this domain with itself. */
+void open_events(void)
+{
+	struct ioctl_evtchn_bind_unbound_port bind;
+	struct ioctl_evtchn_bind_interdomain inter;
+	const char *own = getenv("XEN_DOMID");
+	int fd = open("/dev/xen/evtchn", O_RDWR | O_NONBLOCK);
+
+	if (fd < 0)
+		err(1, "cannot open evtchn");
+	bind.remote_domain = (unsigned int)(own ? atoi(own) : 0);
+	fuzz->port = (uint32_t)ioctl(fd, IOCTL_EVTCHN_BIND_UNBOUND_PORT, &bind);
+	inter.remote_domain = bind.remote_domain;
+	inter.remote_port = fuzz->port;
+	fuzz->event_port =
+		(uint32_t)ioctl(fd, IOCTL_EVTCHN_BIND_INTERDOMAIN, &inter);
+	if ((int)fuzz->port < 0 || (int)fuzz->event_port < 0)
+		err(1, "cannot bind event channels");
+	fuzz->event_fd = fd;
+	/* A new channel is signalled once for a start. */
+	poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 1000);
+}
+
+static bool read_event(void)
+{
+	uint32_t port;
+
+	if (read(fuzz->event_fd, &port, sizeof(port)) != sizeof(port))
+		return false;
+	if (write(fuzz->event_fd, &port, sizeof(port)) != sizeof(port))
+		err(1, "cannot unmask an event channel");
+	return port == fuzz->event_port;
+}
+
+/* What was signalled again before it was read comes when it is unmasked. */
+bool read_events(void)
+{
+	bool any = false;
+
+	while (read_event())
+		any = true;
+	return any;
+}
+
+void check_event(void)
+{
+	struct pollfd fd = { fuzz->event_fd, POLLIN, 0 };
+	bool want = fuzz->m.event, got = read_events();
+
+	if (want && !got && poll(&fd, 1, PATIENCE_MS) > 0)
+		got = read_events();
+	fuzz->m.event = false;
+	if (want != got)
+		deviation("event: %s", got ? "one without a reason" : "none");
+}
+
+long read_counter(int fd)
+{
+	char text[16];
+	ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (length <= 0)
+		return -1;
+	text[length] = '\0';
+	return strtol(text, NULL, 10);
+}
+
+/* What is refused for the limit has what lingers tried before. */
+void reap(void)
+{
+	struct ioctl_gntalloc_alloc_gref op = { .domid = fuzz->domid,
+						.count = LIMIT + 1 };
+
+	if (!ioctl(fuzz->device_fd, IOCTL_GNTALLOC_ALLOC_GREF, &op))
+		deviation("reap: more pages than the limit");
+}
+
+/* Then nothing lingers but what the peer maps: gntdev may take a while. */
+void step_reap(const struct step *step)
+{
+	long lingering = 0;
+
+	(void)step;
+	for (int i = 0; i < PATIENCE_MS; i++) {
+		reap();
+		if (!fuzz->counters)
+			break;
+		lingering =
+			read_counter(fuzz->lingering_fd) - fuzz->m.base_linger;
+		if (lingering <= fuzz->m.held)
+			break;
+		usleep(1000);
+	}
+	if (lingering > fuzz->m.held)
+		deviation("reap: %ld pages linger, the peer maps %u", lingering,
+			  fuzz->m.held);
+	fuzz->m.maybe = 0;
+}
+
+/* What the peer let go of may be gone or not. */
+static bool between(long value, long least)
+{
+	return value >= least && value <= least + (long)fuzz->m.maybe;
+}
+
+void check_counters(void)
+{
+	long live = fuzz->m.live, held = fuzz->m.held, used, lingering = 0;
+
+	if (!fuzz->counters)
+		return;
+	used = read_counter(fuzz->used_fd) - fuzz->m.base;
+	if (held + fuzz->m.maybe)
+		lingering =
+			read_counter(fuzz->lingering_fd) - fuzz->m.base_linger;
+	if (!between(used, live + held) || !between(lingering, held))
+		deviation(
+			"counters: used is %ld, lingering %ld; live are %ld, the peer maps %ld of those released, it let go of %u",
+			used, lingering, live, held, fuzz->m.maybe);
+	if (used == live + held && lingering == held)
+		fuzz->m.maybe = 0;
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* How a step is told. */
+
+#include <stdio.h>
+
+#include "fuzz.h"
+
+static const char *const names[OPS] = {
+	[OP_OPEN] = "open",
+	[OP_CLOSE] = "close",
+	[OP_DUP] = "dup",
+	[OP_ALLOC] = "alloc",
+	[OP_DEALLOC] = "dealloc",
+	[OP_NOTIFY] = "notify",
+	[OP_MAP] = "mmap",
+	[OP_WINDOW] = "mmap window",
+	[OP_MAP_GREF] = "map_gref",
+	[OP_UNMAP] = "munmap",
+	[OP_MOVE] = "mremap",
+	[OP_PROTECT] = "mprotect",
+	[OP_DONTNEED] = "madvise dontneed",
+	[OP_DONTFORK] = "madvise dontfork",
+	[OP_WRITE] = "write",
+	[OP_CHECK] = "check all",
+	[OP_FORK] = "fork",
+	[OP_EXEC] = "exec",
+	[OP_END] = "end",
+	[OP_SPAWN] = "spawn",
+	[OP_REAP] = "reap",
+	[OP_PEER_MAP] = "peer: map",
+	[OP_PEER_UNMAP] = "peer: unmap",
+	[OP_PEER_FILL] = "peer: fill",
+};
+
+static const char *const variants[OPS][8] = {
+	[OP_ALLOC] = { "", ", unknown flags", ", a reserved domid", ", count 0",
+		       ", bad address", ", no room for references",
+		       ", for another domain", ", count 2^31" },
+	[OP_DEALLOC] = { "", ", index not aligned", ", count 0",
+			 ", bad address" },
+	[OP_NOTIFY] = { "", ", unknown action", ", unknown port" },
+	[OP_MAP] = { "", ", private", ", index not aligned", ", over others" },
+	[OP_WINDOW] = { "", ", private", ", index not aligned",
+			", over others" },
+	[OP_MAP_GREF] = { "", ", pad not 0", ", address not aligned",
+			  ", index not aligned", ", count 0", ", bad address" },
+	[OP_MOVE] = { "", ", one page less", ", one page more",
+		      ", old length 0" },
+};
+
+static const char *variant(const struct step *step)
+{
+	uint32_t how = step->how;
+
+	if (step->op == OP_ALLOC)
+		how >>= 1;
+	if (step->op == OP_MAP || step->op == OP_WINDOW ||
+	    step->op == OP_NOTIFY)
+		how >>= 2;
+	return how < 8 && variants[step->op][how] ? variants[step->op][how]
+						  : "";
+}
+
+void print_step(char *to, size_t size, const struct step *s)
+{
+	static const char *const prot[] = { "none", "read", "write", "rw" };
+	int used = snprintf(to, size, "p%u: %s ", s->proc, names[s->op]);
+
+	to += used;
+	size -= (size_t)used;
+	switch (s->op) {
+	case OP_OPEN:
+		snprintf(to, size, "fd %u%s%s", s->fd,
+			 s->how & 1 ? ", cloexec" : "",
+			 s->how & 2 ? ", read-only" : "");
+		break;
+	case OP_CLOSE:
+		snprintf(to, size, "fd %u", s->fd);
+		break;
+	case OP_DUP:
+		snprintf(to, size, "fd %u to %u%s", s->fd, s->to,
+			 s->how & 1 ? ", cloexec" : "");
+		break;
+	case OP_ALLOC:
+		snprintf(to, size, "fd %u: #%u = %u pages%s%s", s->fd, s->label,
+			 s->n, s->how & 1 ? "" : ", read-only", variant(s));
+		break;
+	case OP_DEALLOC:
+		snprintf(to, size, "fd %u: #%u%+d, %u pages%s", s->fd, s->label,
+			 s->off, s->n, variant(s));
+		break;
+	case OP_NOTIFY:
+		snprintf(to, size, "fd %u: #%u%+d, byte %u, action %u%s", s->fd,
+			 s->label, s->off, cells[s->to], s->how & 3,
+			 variant(s));
+		break;
+	case OP_MAP:
+	case OP_WINDOW:
+		snprintf(to, size, "fd %u: #%u%+d, %u pages at %u, %s%s", s->fd,
+			 s->label, s->off, s->n, s->at, prot[s->how & 3],
+			 variant(s));
+		break;
+	case OP_MAP_GREF:
+		snprintf(to, size,
+			 "fd %u: at %u, %u pages, index as there%+d%s", s->fd,
+			 s->at, s->n, s->off, variant(s));
+		break;
+	case OP_MOVE:
+		snprintf(to, size, "%u pages at %u to %u%s", s->n, s->at, s->to,
+			 variant(s));
+		break;
+	case OP_PROTECT:
+		snprintf(to, size, "%u pages at %u: %s", s->n, s->at,
+			 prot[s->how & 3]);
+		break;
+	case OP_UNMAP:
+	case OP_DONTNEED:
+	case OP_WRITE:
+		snprintf(to, size, "%u pages at %u", s->n, s->at);
+		break;
+	case OP_DONTFORK:
+		snprintf(to, size, "%u pages at %u%s", s->n, s->at,
+			 s->how ? "" : ", undone");
+		break;
+	case OP_FORK:
+	case OP_SPAWN:
+		snprintf(to, size, "p%u", s->to);
+		break;
+	case OP_END:
+		snprintf(to, size, "%s", s->how ? "by SIGKILL" : "");
+		break;
+	case OP_PEER_MAP:
+		snprintf(to, size, "#%u%+d, %u pages, %s, as %u", s->label,
+			 s->off, s->n, s->how ? "rw" : "ro", s->to);
+		break;
+	case OP_PEER_UNMAP:
+	case OP_PEER_FILL:
+		snprintf(to, size, "%u", s->to);
+		break;
+	}
+}
