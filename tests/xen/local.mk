@@ -79,6 +79,7 @@ EXTRA_DIST += tests/xen/test-suspend
 tests_xen_suspend_shares_SOURCES = tests/xen/suspend-shares.c $(xen_remote)
 tests_xen_suspend_shares_CPPFLAGS = $(xen_cppflags)
 tests_xen_suspend_shares_LDADD = src/libgntshr.la $(PEER_LIBS) $(CMOCKA_LIBS)
+
 # Death at every moment.
 check_PROGRAMS += tests/xen/test-death
 xen_anypeer = tests/xen/anypeer.c tests/xen/anypeer.h $(xen_remote)
@@ -97,6 +98,7 @@ tests_xen_test_hostile_SOURCES = tests/xen/test-hostile.c \
 tests_xen_test_hostile_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE \
 	-I$(top_srcdir)/kmod
 tests_xen_test_hostile_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
+
 # Random calls of several processes beside a model of the module.
 check_PROGRAMS += tests/xen/fuzz-module
 tests_xen_fuzz_module_SOURCES = tests/xen/fuzz-module.c tests/xen/fuzz.h \
