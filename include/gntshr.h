@@ -49,19 +49,14 @@
  * -------------
  * exec ends what the process shared: the descriptor is close-on-exec.
  * A child made by fork has a copy of the mappings and the descriptor. It should
- * call gntshr_close(): that drops the copies and leaves the parent's shares
- * alone. But for gntshr_fd() all other calls on the handle fail with EPERM
- * there; it may open a handle of its own.
+ * call gntshr_close(): that drops the copies, as many as it has, and leaves the
+ * parent's shares alone. But for gntshr_fd() all other calls on the handle fail
+ * with EPERM there; it may open a handle of its own.
  * As long as a child neither closes, execs nor exits, it keeps the pages
- * alive, and the peer is not notified when the parent dies. A program that
- * forks such children can keep the pages out of them,
- *
- *	madvise(pages, count * 4096, MADV_DONTFORK);
- *
- * but the child must then still close its copy of the descriptor, with
- * close(gntshr_fd(h)) and not with gntshr_close(), which would unmap whatever
- * the child has at those addresses. Children of vfork() and clone() may make no
- * call on the handle at all.
+ * alive, and the peer is not notified when the parent dies. That is so even if
+ * madvise(pages, count * 4096, MADV_DONTFORK) kept the pages out of the child,
+ * for it has the descriptor. Children of vfork() and clone() may make no call
+ * on the handle at all.
  *
  * Limits
  * ------
@@ -139,25 +134,29 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 /**
  * Release a handle, and unshare everything that it still shares.
  *
- * In a child made by fork only the child's copies go.
+ * In a child made by fork only the child's copies go. It asks /proc which of
+ * them are there.
  *
  * @param h	a handle, not used any more afterwards; NULL does nothing
  * @return 0; or -1 with the errno of what the kernel refused first, after all
  *	else was done. The handle is gone in any case:
- *	- EBADF: the descriptor was closed by somebody else
+ *	- EBADF: the descriptor was closed by somebody else. In a child the
+ *	  copies stay mapped.
  *	- ENOMEM: out of memory in the kernel, while unmapping. If it was so a
- *	  second time, some pages stay mapped until the process ends.
+ *	  second time, or in a child, some pages stay mapped until the process
+ *	  ends.
+ *	- ENOENT, EACCES, EMFILE, ENFILE, EIO: a child cannot read
+ *	  /proc/thread-self/maps. The copies stay mapped.
  *
  * @since 0.1
  */
 int gntshr_close(gntshr_handle *h);
 
 /**
- * The descriptor behind a handle, for an ioctl of xen-gntalloc(4), fcntl, or to
- * close it in a child made by fork.
+ * The descriptor behind a handle, for an ioctl of xen-gntalloc(4), or fcntl.
  *
- * It belongs to the handle: do not close it elsewhere, and leave the pages that
- * the library shares to the library. It is close-on-exec. poll has nothing to
+ * It belongs to the handle: do not close it, and leave the pages that the
+ * library shares to the library. It is close-on-exec. poll has nothing to
  * tell of it.
  *
  * @param h	a handle, not NULL

@@ -133,6 +133,50 @@ free_handle:
 	return NULL;
 }
 
+static bool is_part(const struct gntshr_mapping *mapping, const char *addr,
+		    size_t size, uint64_t index)
+{
+	size_t before = (uintptr_t)mapping->addr - (uintptr_t)addr;
+
+	return before < size && mapping->size <= size - before &&
+	       mapping->offset == index + before;
+}
+
+static bool has_mapping(struct gntshr_handle *h,
+			const struct gntshr_mapping *mapping)
+{
+	struct gntshr_share *share = gntshr_table_find(h, mapping->addr);
+	struct gntshr_window *window = h->window;
+
+	if (share && !share->window)
+		return is_part(mapping, share->addr, gntshr_share_size(share),
+			       share->index);
+	while (window && !is_part(mapping, window->addr, GNTSHR_WINDOW_SIZE,
+				  window->index))
+		window = window->next;
+	return window;
+}
+
+/*
+ * Unmap a copy that a child has. Some, or all, were never there if the parent
+ * kept them out of it with MADV_DONTFORK. Another handle may have pages in that
+ * place, even with the same index.
+ */
+static int drop_copy(void *handle, const struct gntshr_mapping *mapping)
+{
+	struct gntshr_handle *h = handle, *other;
+	bool ours = has_mapping(h, mapping);
+
+	for (other = handles; other && ours; other = other->next) {
+		if (other == h)
+			continue;
+		pthread_mutex_lock(&other->lock);
+		ours = !has_mapping(other, mapping);
+		pthread_mutex_unlock(&other->lock);
+	}
+	return ours ? gntshr_sys_munmap(mapping->addr, mapping->size) : 0;
+}
+
 /*
  * With handles_lock, so that no child gets a handle that is half closed, and
  * copies of shares that it could not end.
@@ -145,6 +189,8 @@ int gntshr_close(gntshr_handle *h)
 		return 0;
 
 	pthread_mutex_lock(&handles_lock);
+	if (h->forked && gntshr_sys_mappings(h->fd, drop_copy, h))
+		error = errno;
 	if (gntshr_drop_shares(h))
 		error = errno;
 	if (gntshr_sys_close(h->fd) && !error)

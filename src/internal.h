@@ -77,6 +77,14 @@ struct gntshr_handle {
 	struct gntshr_handle *next, *prev;
 };
 
+/* A mapping of the device, or what is left of one. */
+struct gntshr_mapping {
+	char *addr;
+	size_t size;
+	uint64_t offset;
+};
+typedef int gntshr_mapping_fn(void *arg, const struct gntshr_mapping *mapping);
+
 static inline size_t gntshr_share_size(const struct gntshr_share *share)
 {
 	return (size_t)share->count * GNTSHR_PAGE_SIZE;
@@ -121,6 +129,7 @@ int gntshr_sys_ioctl(int fd, unsigned long request, void *arg);
 void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset);
 int gntshr_sys_munmap(void *addr, size_t size);
 int gntshr_sys_empty(void *addr, size_t size);
+int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg);
 long gntshr_sys_page_size(void);
 bool gntshr_sys_exists(const char *path);
 int gntshr_sys_parameter(const char *name, unsigned long *value);

@@ -313,7 +313,7 @@ static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
 		return -1;
 
 	pthread_mutex_lock(&h->lock);
-	if (!share->window &&
+	if (!share->window && !h->forked &&
 	    gntshr_sys_munmap(share->addr, gntshr_share_size(share))) {
 		pthread_mutex_unlock(&h->lock);
 		return -1;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <xen/xen.h>
@@ -52,6 +54,45 @@ int gntshr_sys_munmap(void *addr, size_t size)
 int gntshr_sys_empty(void *addr, size_t size)
 {
 	return madvise(addr, size, MADV_DONTNEED) && errno != ENOMEM ? -1 : 0;
+}
+
+/*
+ * Call @found for each mapping of the file that @fd is open on. Fails as the
+ * first of these calls that did, or if it cannot be known which there are.
+ * /proc/self is empty once the first thread ended.
+ */
+int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg)
+{
+	unsigned long first, end, inode;
+	unsigned int major, minor;
+	unsigned long long offset;
+	struct stat device;
+	int error = 0, got;
+	FILE *maps;
+
+	if (fstat(fd, &device))
+		return -1;
+	maps = fopen("/proc/thread-self/maps", "re");
+	if (!maps)
+		return -1;
+	while ((got = fscanf(maps, "%lx-%lx %*s %llx %x:%x %lu%*[^\n]", &first,
+			     &end, &offset, &major, &minor, &inode)) == 6) {
+		struct gntshr_mapping mapping = { .addr = (char *)first,
+						  .size = end - first,
+						  .offset = offset };
+
+		if (inode == device.st_ino &&
+		    makedev(major, minor) == device.st_dev &&
+		    found(arg, &mapping) && !error)
+			error = errno;
+	}
+	if (!error && (got != EOF || ferror(maps)))
+		error = EIO;
+	fclose(maps);
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
 }
 
 long gntshr_sys_page_size(void)

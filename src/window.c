@@ -28,9 +28,9 @@ static bool has_place(const struct gntshr_window *window,
 		       GNTSHR_WINDOW_SIZE - gntshr_share_size(share);
 }
 
-static int unmap(const struct gntshr_window *window)
+static int unmap(struct gntshr_handle *h, const struct gntshr_window *window)
 {
-	if (window->holed)
+	if (window->holed || h->forked)
 		return 0;
 	return gntshr_sys_munmap(window->addr, GNTSHR_WINDOW_SIZE);
 }
@@ -40,7 +40,7 @@ static void drop(struct gntshr_handle *h, struct gntshr_window *window)
 {
 	struct gntshr_window **at = &h->window;
 
-	if (window->shares || unmap(window))
+	if (window->shares || unmap(h, window))
 		return;
 	while (*at != window)
 		at = &(*at)->next;
@@ -126,9 +126,9 @@ int gntshr_window_end_all(struct gntshr_handle *h)
 	int error = 0;
 
 	while ((window = h->window)) {
-		if (unmap(window)) {
+		if (unmap(h, window)) {
 			error = error ? error : errno;
-			unmap(window);
+			unmap(h, window);
 		}
 		h->window = window->next;
 		free(window);

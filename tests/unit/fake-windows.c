@@ -158,6 +158,20 @@ void fake_window_cut(unsigned char *addr, size_t size)
 		add(behind);
 }
 
+unsigned int fake_window_list(struct gntshr_mapping *mappings)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < WINDOWS; i++)
+		if (windows[i].count)
+			mappings[n++] = (struct gntshr_mapping){
+				.addr = (char *)windows[i].addr,
+				.size = (size_t)windows[i].count * PAGE,
+				.offset = (uint64_t)windows[i].first * PAGE,
+			};
+	return n;
+}
+
 bool fake_window_unmap(unsigned char *addr, size_t size)
 {
 	bool there = false;

@@ -20,6 +20,8 @@ void fake_windows_setup(void);
 void *fake_window_make(int fd, size_t size, uint64_t index);
 int fake_window_map(int fd, const struct ioctl_gntalloc_map_gref *op);
 void fake_window_empty(unsigned char *addr, size_t size);
+/* Returns how many there are. */
+unsigned int fake_window_list(struct gntshr_mapping *mappings);
 /* False if no window is there. */
 bool fake_window_unmap(unsigned char *addr, size_t size);
 /* These addresses do not belong to a window any more. */

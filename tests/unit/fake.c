@@ -156,6 +156,7 @@ static enum file *file(int fd)
 static void *map_pages(int fd, size_t size, uint64_t offset)
 {
 	struct fake_page *page = fake_find(fd, offset, size / GNTSHR_PAGE_SIZE);
+	const struct fake_page *mapping = page;
 	unsigned char *addr;
 
 	assert(page);
@@ -166,6 +167,7 @@ static void *map_pages(int fd, size_t size, uint64_t offset)
 	fake.place = NULL;
 	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
 		page->addr = addr + i;
+		page->mapping = mapping;
 		fake.mapped++;
 	}
 	return addr;
@@ -177,11 +179,12 @@ static void unmap_pages(unsigned char *addr, size_t size)
 
 	while (page > fake_pages && page[-1].addr != addr)
 		page--;
+	assert(!munmap(addr, size));
 	if (page-- == fake_pages) {
+		/* Whatever was there, the kernel does not mind. */
 		assert(fake.meddled);
 		return;
 	}
-	assert(!munmap(addr, size));
 	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
 		assert(page->addr == addr + i);
 		page->addr = NULL;
@@ -278,6 +281,40 @@ int gntshr_sys_empty(void *addr, size_t size)
 	fake_window_empty(addr, size);
 	pthread_mutex_unlock(&lock);
 	return 0;
+}
+
+/* All of them first, as calls change what there is. */
+int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg)
+{
+	static struct gntshr_mapping mappings[FAKE_PAGES];
+	unsigned int n;
+	int error = 0;
+
+	if (fake_fails(FAKE_MAPPINGS))
+		return -1;
+	pthread_mutex_lock(&lock);
+	assert(*file(fd));
+	n = fake_window_list(mappings);
+	for (unsigned int i = 0; i < fake_next_page; i++) {
+		const struct fake_page *page = &fake_pages[i];
+
+		if (!page->addr || page->in_window)
+			continue;
+		if (i && page[-1].addr && page[-1].mapping == page->mapping)
+			mappings[n - 1].size += GNTSHR_PAGE_SIZE;
+		else
+			mappings[n++] = (struct gntshr_mapping){
+				.addr = (char *)page->addr,
+				.size = GNTSHR_PAGE_SIZE,
+				.offset = (uint64_t)i * GNTSHR_PAGE_SIZE,
+			};
+	}
+	pthread_mutex_unlock(&lock);
+	for (unsigned int i = 0; i < n; i++)
+		if (found(arg, &mappings[i]) && !error)
+			error = errno;
+	errno = error ? error : errno;
+	return error ? -1 : 0;
 }
 
 long gntshr_sys_page_size(void)

@@ -42,6 +42,7 @@ enum fake_step {
 	FAKE_WINDOW, /* its mmap */
 	FAKE_MAP,
 	FAKE_EMPTY,
+	FAKE_MAPPINGS,
 	FAKE_CLOSE,
 };
 
@@ -94,6 +95,8 @@ int fake_teardown(void **state);
 struct fake_page {
 	unsigned char *bytes, *addr;
 	int fd;
+	/* The first page of its mapping. */
+	const struct fake_page *mapping;
 	bool listed, released, in_window;
 	unsigned int action, offset;
 };

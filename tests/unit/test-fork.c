@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,12 +111,131 @@ static void as_the_child(void **state)
 	assert_int_equal(fake.cleared + fake.events, 0);
 }
 
+/*
+ * MADV_DONTFORK kept pages out of the child, which has something else in their
+ * place: that stays, and what there is of copies goes.
+ */
+static void keep_out(void **state, bool windows)
+{
+	gntshr_handle *h = gntshr_open(NULL, 0);
+	char *pages[3], *mine[3];
+	uint32_t refs[4];
+
+	(void)state;
+	fake.has_windows = windows;
+	for (int i = 0; i < 3; i++) {
+		pages[i] = gntshr_share_pages(h, 0, 4, refs, 1);
+		assert_non_null(pages[i]);
+	}
+	fake_become_child();
+	for (int i = 0; i < 3; i++) {
+		/* All of one, the begin and the end of the others. */
+		char *at = pages[i] + (i == 2 ? 3 * 4096 : 0);
+		size_t size = i ? 4096 : 4 * 4096;
+
+		fake_program_unmaps(at, size);
+		mine[i] = mmap(at, size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		assert_ptr_equal(mine[i], at);
+		memset(mine[i], 0x5A, size);
+	}
+	assert_int_equal(gntshr_close(h), 0);
+	assert_int_equal(fake.mapped, 0);
+	for (int i = 0; i < 3; i++) {
+		size_t size = i ? 4096 : 4 * 4096;
+
+		assert_int_equal(mine[i][0] + mine[i][size - 1], 2 * 0x5A);
+		assert_int_equal(munmap(mine[i], size), 0);
+	}
+}
+
+static void kept_out_of_the_child(void **state)
+{
+	keep_out(state, false);
+}
+
+static void kept_out_of_the_childs_window(void **state)
+{
+	keep_out(state, true);
+}
+
+/* The driver counts for each descriptor, so indices may be the same. */
+static void the_childs_own_in_their_place(void **state)
+{
+	gntshr_handle *h = gntshr_open(NULL, 0), *own;
+	uint32_t ref;
+	char *page = gntshr_share_pages(h, 0, 1, &ref, 1);
+
+	(void)state;
+	fake_become_child();
+	fake_program_unmaps(page, 4096);
+	own = gntshr_open(NULL, 0);
+	fake.place = page;
+	assert_ptr_equal(gntshr_share_pages(own, 0, 1, &ref, 1), page);
+	gntshr_table_find(h, page)->index = gntshr_table_find(own, page)->index;
+	assert_int_equal(gntshr_close(h), 0);
+	assert_int_equal(fake.mapped, 1);
+	assert_int_equal(gntshr_unshare(own, page, 1), 0);
+	assert_int_equal(gntshr_close(own), 0);
+}
+
+static void other_pages_in_their_place(void **state)
+{
+	gntshr_handle *h = gntshr_open(NULL, 0), *own;
+	struct gntshr_share *share;
+	uint32_t ref;
+	char *page = gntshr_share_pages(h, 0, 1, &ref, 1);
+
+	(void)state;
+	fake_become_child();
+	fake_program_unmaps(page, 4096);
+	own = gntshr_open(NULL, 0);
+	fake.place = page;
+	assert_ptr_equal(gntshr_share_pages(own, 0, 1, &ref, 1), page);
+	/* As if by hand: no handle of the library knows of it. */
+	share = gntshr_table_find(own, page);
+	gntshr_table_remove(own, share);
+	free(share);
+	assert_int_equal(gntshr_close(h), 0);
+	assert_int_equal(fake.mapped, 1);
+	fake_program_unmaps(page, 4096);
+	assert_int_equal(gntshr_close(own), 0);
+}
+
+/* Without /proc nobody knows what is whose: all stays. */
+static void close_fails_in_a_child(void **state)
+{
+	static const enum fake_step steps[] = { FAKE_MAPPINGS, FAKE_MUNMAP };
+
+	for (unsigned int n = 0; n < 2; n++) {
+		gntshr_handle *h = gntshr_open(NULL, 0);
+		uint32_t ref;
+		char *page = gntshr_share_pages(h, 0, 1, &ref, 1);
+
+		fake_become_child();
+		fake.fail_at = fake.steps + n + 1;
+		errno = 0;
+		assert_int_equal(gntshr_close(h), -1);
+		assert_int_equal(errno, EXFULL);
+		assert_int_equal(fake.failed, steps[n]);
+		assert_int_equal(fake.mapped, 1);
+		assert_int_equal(fake.open, 0);
+		fake_program_unmaps(page, 4096);
+		fake_setup(state);
+	}
+}
+
 int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 	const struct CMUnitTest tests[] = {
 		test(child),
 		test(as_the_child),
+		test(kept_out_of_the_child),
+		test(kept_out_of_the_childs_window),
+		test(the_childs_own_in_their_place),
+		test(other_pages_in_their_place),
+		test(close_fails_in_a_child),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

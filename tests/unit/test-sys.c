@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <xen/xen.h>
@@ -31,20 +33,28 @@
 
 /* The text of the parameter, or NULL: there is none. */
 static const char *parameter;
+/* That of /proc/thread-self/maps; "" for the real one. */
+static const char *maps_text = "";
 
 FILE *fopen(const char *path, const char *mode)
 {
+	const char *text = maps_text;
 	int fd;
 
-	assert_string_equal(path, "/sys/module/xen_gntalloc/parameters/limit");
 	assert_string_equal(mode, "re");
-	if (!parameter) {
+	if (strcmp(path, "/proc/thread-self/maps")) {
+		assert_string_equal(
+			path, "/sys/module/xen_gntalloc/parameters/limit");
+		text = parameter;
+	} else if (text && !*text) {
+		return fdopen(open(path, O_RDONLY | O_CLOEXEC), "r");
+	}
+	if (!text) {
 		errno = ENOENT;
 		return NULL;
 	}
-	fd = memfd_create("parameter", MFD_CLOEXEC);
-	assert_int_equal(write(fd, parameter, strlen(parameter)),
-			 strlen(parameter));
+	fd = memfd_create("text", MFD_CLOEXEC);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	return fdopen(fd, "r");
 }
@@ -206,6 +216,84 @@ static void empties(void **state)
 	assert_int_equal(munmap(pages, 3 * 4096), 0);
 }
 
+static struct gntshr_mapping found[4];
+static unsigned int finds;
+
+/* The second call fails, and those after it. */
+static int find(void *arg, const struct gntshr_mapping *mapping)
+{
+	assert_ptr_equal(arg, &finds);
+	if (finds)
+		errno = EXFULL + (int)finds - 1;
+	found[finds++] = *mapping;
+	return finds > 1 ? -1 : 0;
+}
+
+static int find_all(int fd)
+{
+	int rc;
+
+	finds = 0;
+	errno = 0;
+	rc = gntshr_sys_mappings(fd, find, &finds);
+	return rc ? errno : 0;
+}
+
+static void knows_its_mappings(void **state)
+{
+	int fd = memfd_create("device", 0), other = memfd_create("other", 0);
+	uint64_t offset = 5 * GIB + 4096;
+	struct stat device;
+	char *pages, *more, text[128];
+	int next = next_fd();
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 6 * GIB), 0);
+	assert_int_equal(find_all(fd), 0);
+	assert_int_equal(finds, 0);
+	pages = gntshr_sys_mmap(fd, 3 * 4096, offset);
+	more = gntshr_sys_mmap(other, 4096, 0);
+	assert_int_equal(munmap(pages, 4096), 0);
+	assert_int_equal(find_all(fd), 0);
+	assert_int_equal(finds, 1);
+	assert_ptr_equal(found[0].addr, pages + 4096);
+	assert_int_equal(found[0].size, 2 * 4096);
+	assert_int_equal(found[0].offset, offset + 4096);
+	/* One that fails is told of after all of them. */
+	assert_int_equal(mprotect(pages + 4096, 4096, PROT_READ), 0);
+	assert_ptr_not_equal(gntshr_sys_mmap(fd, 4096, 0), MAP_FAILED);
+	assert_int_equal(find_all(fd), EXFULL);
+	assert_int_equal(finds, 3);
+	assert_int_equal(munmap(pages + 4096, 2 * 4096), 0);
+	assert_int_equal(munmap(more, 4096), 0);
+
+	/* The same inode on another device is another file. */
+	assert_int_equal(fstat(fd, &device), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text),
+			 "7000-9000 rw-s 5000 %02x:%02x %lu /dev/a b\n",
+			 major(device.st_dev) + i, minor(device.st_dev),
+			 (unsigned long)device.st_ino);
+		maps_text = text;
+		assert_int_equal(find_all(fd), 0);
+		assert_int_equal(finds, !i);
+	}
+	assert_int_equal((uintptr_t)found[0].addr, 0x7000);
+	assert_int_equal(found[0].size, 0x2000);
+	assert_int_equal(found[0].offset, 0x5000);
+
+	maps_text = NULL;
+	assert_int_equal(find_all(fd), ENOENT);
+	maps_text = "1000-2000 rw-s 0 0:1 7 /dev/a b\nnonsense\n";
+	assert_int_equal(find_all(fd), EIO);
+	assert_int_equal(finds, 0);
+	maps_text = "";
+	assert_int_equal(next_fd(), next);
+	close(fd);
+	assert_int_equal(find_all(fd), EBADF);
+	close(other);
+}
+
 static void knows_the_page_size(void **state)
 {
 	(void)state;
@@ -297,6 +385,7 @@ int main(void)
 		cmocka_unit_test(asks_the_driver),
 		cmocka_unit_test(maps),
 		cmocka_unit_test(empties),
+		cmocka_unit_test(knows_its_mappings),
 		cmocka_unit_test(knows_the_page_size),
 		cmocka_unit_test(knows_what_exists),
 		cmocka_unit_test(reads_parameters),
