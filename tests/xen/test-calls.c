@@ -619,6 +619,58 @@ static void a_child_can_be_kept_out(void **state)
 	is_killed(KEPT_OUT);
 }
 
+/*
+ * MADV_DONTFORK kept pages from the child: some of a share, in a window with
+ * our driver, and all of the first. What it has in their place is its own.
+ */
+static int close_kept_out(unsigned char *const pages[2])
+{
+	static const size_t sizes[2] = { 4096, 2 * 4096 };
+	int right = 1;
+
+	for (int i = 0; i < 2; i++) {
+		if (mmap(pages[i], sizes[i], PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+			 0) != pages[i])
+			return 2;
+		memset(pages[i], 0x77, sizes[i]);
+	}
+	right = !gntshr_close(h);
+	for (int i = 0; i < 2; i++)
+		right = right && pages[i][0] == 0x77 &&
+			pages[i][sizes[i] - 1] == 0x77;
+	/* The rest of the second is gone. */
+	right = right && msync(pages[1] + 2 * 4096, 4096, MS_ASYNC) == -1 &&
+		errno == ENOMEM;
+	return !right;
+}
+
+static void a_child_may_close_what_it_has_not(void **state)
+{
+	unsigned char *pages[2];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pages[0] = gntshr_share_pages(h, remote_domid(), 1, refs, 1);
+	pages[1] = gntshr_share_pages(h, remote_domid(), 4, refs + 1, 1);
+	assert_true(pages[0] && pages[1]);
+	memset(pages[0], 0xFF, 4096);
+	memset(pages[1], 0xFF, 4 * 4096);
+	assert_int_equal(madvise(pages[0], 4096, MADV_DONTFORK), 0);
+	assert_int_equal(madvise(pages[1], 2 * 4096, MADV_DONTFORK), 0);
+	pid = fork();
+	if (!pid)
+		_exit(close_kept_out(pages));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(pages[0][4095], 0xFF);
+	assert_int_equal(pages[1][4 * 4096 - 1], 0xFF);
+	assert_int_equal(gntshr_unshare(h, pages[1], 4), 0);
+	assert_int_equal(gntshr_unshare(h, pages[0], 1), 0);
+	assert_ended(refs);
+}
+
 #endif
 
 int main(void)
@@ -653,6 +705,7 @@ int main(void)
 		test(a_child_that_closes_does_not),
 		test(a_child_that_execs_does_not),
 		test(a_child_can_be_kept_out),
+		test(a_child_may_close_what_it_has_not),
 #endif
 	};
 
