@@ -10,9 +10,9 @@ static const unsigned int weights[OPS] = {
 	[OP_MAP] = 110,	    [OP_WINDOW] = 40,	  [OP_MAP_GREF] = 70,
 	[OP_UNMAP] = 90,    [OP_MOVE] = 40,	  [OP_PROTECT] = 35,
 	[OP_DONTNEED] = 45, [OP_DONTFORK] = 12,	  [OP_WRITE] = 60,
-	[OP_CHECK] = 10,    [OP_FORK] = 10,	  [OP_EXEC] = 1,
-	[OP_END] = 7,	    [OP_SPAWN] = 10,	  [OP_REAP] = 6,
-	[OP_PEER_MAP] = 45, [OP_PEER_UNMAP] = 40, [OP_PEER_FILL] = 15,
+	[OP_CHECK] = 10,    [OP_FORK] = 6,	  [OP_EXEC] = 1,
+	[OP_END] = 5,	    [OP_SPAWN] = 6,	  [OP_REAP] = 6,
+	[OP_PEER_MAP] = 30, [OP_PEER_UNMAP] = 25, [OP_PEER_FILL] = 10,
 };
 
 static unsigned int draw(void)
@@ -94,34 +94,41 @@ static uint16_t choose_peer_slot(bool used)
 	return (uint16_t)slot;
 }
 
-/* An allocation of the descriptor's file that is listed still, at best. */
-static void choose_run(struct step *step)
+/* Whether it is one of the descriptor's file; the peer is not particular. */
+static bool fits(const struct step *step, const struct label *label,
+		 bool listed)
 {
 	const struct fd *fd = &fuzz->m.procs[step->proc].fds[step->fd];
+
+	return label->set &&
+	       (!step->proc || (fd->open && label->file == fd->file)) &&
+	       (!listed ||
+		fuzz->m.files[label->file].pages[label->base].listed);
+}
+
+/* An allocation that is listed still, at best, or a part of it, or more. */
+static bool choose_run(struct step *step)
+{
+	unsigned int used = fuzz->m.labels_used, tries = 0;
 	const struct label *label;
 
-	for (int i = 0; i < 24; i++) {
-		unsigned int back = below(i < 12 ? 12 : LABELS - 1);
-
-		step->label = (uint8_t)(fuzz->m.labels_used - 1 - back);
+	do {
+		step->label = (uint8_t)(used - 1 - below(used ? used : 1));
 		label = &fuzz->m.labels[step->label];
-		if (label->set &&
-		    (step->proc == 0 || (fd->open && label->file == fd->file)))
-			break;
-	}
-	label = &fuzz->m.labels[step->label];
+	} while (!fits(step, label, tries < 40) && ++tries < 50);
+
 	step->n = label->count ? label->count : 1;
 	if (step->n > 1 && one_in(2)) {
 		step->off = (int16_t)below(step->n);
 		step->n = (uint16_t)(1 + below(step->n - step->off));
 	}
-	if (one_in(10))
+	if (one_in(20))
 		step->n = (uint16_t)(step->n + 1 + below(4));
-	if (one_in(25))
+	if (one_in(40))
 		step->off = (int16_t)(step->off - 1);
+	return tries < 50;
 }
 
-/* Room in the arena for the pages of @step. */
 static uint16_t choose_room(const struct step *step)
 {
 	unsigned int at = below(ARENA), n = step->n;
@@ -196,7 +203,16 @@ static unsigned int any_count(void)
 
 static uint32_t wrong(unsigned int often, unsigned int kinds)
 {
-	return one_in(often) ? 1 + below(kinds) : 0;
+	return !fuzz->valid && one_in(often) ? 1 + below(kinds) : 0;
+}
+
+static void choose_alloc(struct step *step)
+{
+	step->op = OP_ALLOC;
+	step->off = 0;
+	step->n = (uint16_t)any_count();
+	step->label = fuzz->m.labels_used;
+	step->how = (one_in(4) ? 0 : 1) | wrong(20, 7) << 1;
 }
 
 static void choose_details(struct step *step)
@@ -204,30 +220,31 @@ static void choose_details(struct step *step)
 	switch (step->op) {
 	case OP_OPEN:
 		step->fd = choose_fd(step->proc, false);
-		step->how = below(2) | (one_in(12) ? 2 : 0);
+		step->how = below(2) | wrong(12, 1) << 1;
 		break;
 	case OP_DUP:
 		step->to = choose_fd(step->proc, false);
 		step->how = below(2);
 		break;
 	case OP_ALLOC:
-		step->n = (uint16_t)any_count();
-		step->label = fuzz->m.labels_used;
-		step->how = (one_in(4) ? 0 : 1) | wrong(12, 7) << 1;
+		choose_alloc(step);
 		break;
 	case OP_DEALLOC:
-		choose_run(step);
+		if (!choose_run(step) && !one_in(8))
+			return choose_alloc(step);
 		step->how = wrong(25, 3);
 		break;
 	case OP_NOTIFY:
-		choose_run(step);
+		if (!choose_run(step) && !one_in(8))
+			return choose_alloc(step);
 		step->n = 1;
 		step->to = (uint16_t)below(CELLS);
 		step->how = below(4) | wrong(20, 2) << 2;
 		break;
 	case OP_MAP:
 	case OP_WINDOW:
-		choose_run(step);
+		if (!choose_run(step) && !one_in(8))
+			return choose_alloc(step);
 		if (step->op == OP_WINDOW && one_in(2))
 			step->n = (uint16_t)(step->n + below(24));
 		step->at = choose_room(step);
@@ -284,6 +301,22 @@ static void choose_details(struct step *step)
 	}
 }
 
+/* What has nothing to be tried on makes room for what begins. */
+static unsigned int possible(unsigned int op, const struct proc *proc)
+{
+	bool has_fd = false;
+
+	for (int i = 0; i < FDS; i++)
+		has_fd = has_fd || proc->fds[i].open;
+	if (op > OP_OPEN && op <= OP_MAP_GREF && !has_fd)
+		return OP_OPEN;
+	if (op >= OP_MAP_GREF && op <= OP_CHECK && !proc->mapped)
+		return has_fd ? OP_MAP : OP_OPEN;
+	if (op == OP_MAP_GREF && !fuzz->windows && !one_in(20))
+		return OP_MAP;
+	return op;
+}
+
 void choose_step(struct step *step)
 {
 	static const struct step none;
@@ -296,8 +329,9 @@ void choose_step(struct step *step)
 		step->op = OP_SPAWN;
 	if (step->op >= OP_SPAWN)
 		step->proc = 0;
-	if (step->op == OP_MAP_GREF && !fuzz->windows && !one_in(20))
-		step->op = OP_MAP;
+	else if (!one_in(20))
+		step->op =
+			(uint8_t)possible(step->op, &fuzz->m.procs[step->proc]);
 	step->fd = step->op < OP_SPAWN ? choose_fd(step->proc, true) : 0;
 	choose_details(step);
 }

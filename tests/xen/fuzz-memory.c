@@ -308,7 +308,7 @@ void step_write(const struct step *step)
 				  step->at + i, got, want);
 		if (!got && !want) {
 			model_page(place)->bytes[c] = value;
-			step_done();
+			step_called(true);
 		}
 	}
 }

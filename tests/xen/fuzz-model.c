@@ -123,6 +123,7 @@ void model_map(unsigned int at, unsigned int n, unsigned int file,
 					 .prot = prot,
 					 .index = index + i };
 		model_ref(file);
+		self()->mapped++;
 		if (present)
 			model_enter(place);
 	}
@@ -148,6 +149,7 @@ void model_unmap(unsigned int proc, unsigned int at, unsigned int n)
 		arena[i] = (struct place){ 0 };
 		if (!was.mapped)
 			continue;
+		fuzz->m.procs[proc].mapped--;
 		settle(was.file, was.index);
 		model_unref(was.file);
 	}
@@ -207,6 +209,7 @@ void model_fork(unsigned int parent, unsigned int child)
 	struct proc *from = &fuzz->m.procs[parent];
 	struct proc *to = &fuzz->m.procs[child];
 
+	to->mapped = 0;
 	memcpy(to->fds, from->fds, sizeof(to->fds));
 	for (int i = 0; i < FDS; i++)
 		if (to->fds[i].open)
@@ -218,6 +221,7 @@ void model_fork(unsigned int parent, unsigned int child)
 		if (!from->arena[i].mapped || from->arena[i].dontfork)
 			continue;
 		*place = from->arena[i];
+		to->mapped++;
 		model_ref(place->file);
 		if (place->present)
 			model_page(place)->maps++;

@@ -43,7 +43,7 @@ static void usage(void)
 	     "\n"
 	     "  --seed N        of the first episode; the next has N + 1 (default: any)\n"
 	     "  --steps N       how many (default 20000)\n"
-	     "  --length N      of an episode (default 400)\n"
+	     "  --length N      of an episode (default 1000)\n"
 	     "  --seconds N     stop after that time\n"
 	     "  --shrink N      seconds to make a failure short (default 120)\n"
 	     "  --peer WHICH    self: this domain maps what it grants; remote: the\n"
@@ -51,6 +51,8 @@ static void usage(void)
 	     "                  else remote)\n"
 	     "  --peer-every N  only one in N of the peer's steps (default 1, for\n"
 	     "                  remote 100)\n"
+	     "  --valid         only arguments that are right by themselves, and no\n"
+	     "                  read-only descriptors\n"
 	     "  --trace         tell each step before it is taken");
 }
 
@@ -90,19 +92,23 @@ static void probe(void)
 
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seed", 1, NULL, 's' },   { "steps", 1, NULL, 'n' },
-		{ "length", 1, NULL, 'l' }, { "seconds", 1, NULL, 't' },
-		{ "shrink", 1, NULL, 'k' }, { "peer", 1, NULL, 'p' },
-		{ "trace", 0, NULL, 'v' },  { "peer-every", 1, NULL, 'e' },
-		{ "help", 0, NULL, 'h' },   { 0 }
-	};
+	static const struct option options[] = { { "seed", 1, NULL, 's' },
+						 { "steps", 1, NULL, 'n' },
+						 { "length", 1, NULL, 'l' },
+						 { "seconds", 1, NULL, 't' },
+						 { "shrink", 1, NULL, 'k' },
+						 { "peer", 1, NULL, 'p' },
+						 { "trace", 0, NULL, 'v' },
+						 { "peer-every", 1, NULL, 'e' },
+						 { "valid", 0, NULL, 'r' },
+						 { "help", 0, NULL, 'h' },
+						 { 0 } };
 	const char *type = getenv("XEN_DOMAIN_TYPE");
 	int option;
 
 	peer = type && strcmp(type, "dom0") ? "remote" : "self";
 	fuzz->seed = (uint64_t)time(NULL);
-	fuzz->length = 400;
+	fuzz->length = 1000;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
@@ -129,6 +135,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'v':
 			fuzz->trace = true;
+			break;
+		case 'r':
+			fuzz->valid = true;
 			break;
 		case 'h':
 			usage();
@@ -261,11 +270,14 @@ static unsigned int shorten(struct step *list, unsigned int count,
 	return count;
 }
 
+/* If they are many, without those that were refused or skipped. */
 static void print_list(const struct step *list, unsigned int count)
 {
 	char text[160];
 
 	for (unsigned int i = 0; i < count; i++) {
+		if (count > 60 && !list[i].done && i + 1 < count)
+			continue;
 		print_step(text, sizeof(text), &list[i]);
 		printf("  %3u  %s\n", i + 1, text);
 	}
@@ -284,9 +296,10 @@ static void report(unsigned long taken, uint64_t seed)
 	strcpy(kind, what);
 	printf("fuzz-module: deviation after %lu steps (step %u of its episode)\n"
 	       "  %s\n"
-	       "replay: fuzz-module --seed %llu --steps %u --length %u --peer %s --peer-every %u\n",
+	       "replay: fuzz-module --seed %llu --steps %u --length %u --peer %s --peer-every %u%s\n",
 	       taken + count, count, what, (unsigned long long)seed, count,
-	       fuzz->length, peer, fuzz->peer_every);
+	       fuzz->length, peer, fuzz->peer_every,
+	       fuzz->valid ? " --valid" : "");
 	fflush(stdout);
 	if (fails_without(list, count, 0, 0, kind))
 		count = shorten(list, only_done(list, count, kind), kind, what);
@@ -350,7 +363,7 @@ int main(int argc, char **argv)
 	taken = run();
 	if (!taken)
 		return 1;
-	printf("fuzz-module: %lu steps in %ld s\n1 passed, 0 failed\n", taken,
-	       (long)(time(NULL) - started));
+	printf("fuzz-module: %lu steps in %ld s, %lu calls, %lu of them refused\n1 passed, 0 failed\n",
+	       taken, (long)(time(NULL) - started), fuzz->calls, fuzz->refused);
 	return 0;
 }

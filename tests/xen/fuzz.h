@@ -119,6 +119,7 @@ struct proc {
 	bool alive;
 	pid_t pid;
 	struct fd fds[FDS];
+	unsigned int mapped;
 	struct place arena[ARENA];
 };
 
@@ -140,14 +141,15 @@ struct fuzz {
 	/* for the whole run */
 	uint64_t seed;
 	unsigned int length, peer_every;
-	bool windows, counters, trace;
+	bool windows, counters, trace, valid;
 	int used_fd, lingering_fd, device_fd, event_fd;
 	uint32_t port, event_port;
 	uint16_t domid;
 
 	/* whose turn it is */
 	uint32_t go[PROCS], turn;
-	bool failed, over, pending;
+	bool failed, over, pending, called; /* @called: not skipped */
+	unsigned long calls, refused;
 	int dying; /* who ends in this step, or -1 */
 	char what[512];
 
@@ -217,7 +219,7 @@ bool came_to(int want, int got);
 /* 0 or errno. */
 int failure(long result);
 uint32_t step_index(const struct step *step);
-void step_done(void);
+void step_called(bool done);
 void step_open(const struct step *step);
 void step_close(const struct step *step);
 void step_dup(const struct step *step);
