@@ -43,7 +43,7 @@ static void settle(unsigned int file, uint32_t index)
 		fuzz->m.held++;
 		fuzz->m.files[file].held++;
 	} else {
-		fuzz->m.owner[page->ref] = 0;
+		fuzz->m.owned[page->ref] = false;
 	}
 }
 
@@ -263,6 +263,6 @@ void model_peer_unmap(unsigned int slot)
 		fuzz->m.held--;
 		f->held--;
 		fuzz->m.maybe++;
-		fuzz->m.owner[page->ref] = 0;
+		fuzz->m.owned[page->ref] = false;
 	}
 }

@@ -105,7 +105,7 @@ static int can_map(const struct page *page, bool writable)
 	if (page->live || page->peer_maps)
 		return 1;
 	/* It may linger still, or somebody else has the reference now. */
-	return fuzz->m.maybe || fuzz->m.owner[page->ref] ? -1 : 0;
+	return fuzz->m.maybe || fuzz->m.owned[page->ref] ? -1 : 0;
 }
 
 void step_peer_map(const struct step *step)

@@ -170,12 +170,12 @@ static void new_pages(const struct step *step, unsigned int file,
 	for (uint32_t i = 0; i < step->n; i++) {
 		uint32_t ref = op->gref_ids[i];
 
-		if (!ref || ref >= REFS || fuzz->m.owner[ref]) {
+		if (!ref || ref >= REFS || fuzz->m.owned[ref]) {
 			deviation("alloc: reference %u is used by another page",
 				  ref);
 			return;
 		}
-		fuzz->m.owner[ref] = 1;
+		fuzz->m.owned[ref] = true;
 		f->pages[index + i] =
 			(struct page){ .ref = ref,
 				       .writable = step->how & 1,

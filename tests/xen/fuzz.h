@@ -168,7 +168,7 @@ struct fuzz {
 		struct proc procs[PROCS];
 		struct label labels[LABELS];
 		struct peer_slot peer[PEER_SLOTS];
-		uint32_t owner[REFS]; /* of a reference; 0: nobody */
+		bool owned[REFS]; /* a page has this reference */
 		struct file files[FILES];
 	} m;
 };
