@@ -166,7 +166,8 @@ static void judge(bool dead)
 	long least, most;
 
 	bounds((int)life->event_page, dead, &least, &most);
-	seen.events += peer_events(least > seen.events);
+	/* Once something was wrong nobody waits for the rest. */
+	seen.events += peer_events(least > seen.events && !wrong);
 	for (int page = 0; page < PAGES; page++)
 		judge_page(page, dead);
 }

@@ -84,7 +84,7 @@ void a_peer_never_unmaps(void **state)
 
 static struct {
 	atomic_uint refs[MAILBOX], mapped, kept, wrong, stop;
-	atomic_uint guessed, granted, secret;
+	atomic_uint top, granted;
 } * common;
 
 /* Each page that it has mapped is the peer's alone until it unmaps. */
@@ -177,7 +177,6 @@ void a_peer_unmaps_meanwhile(void **state)
 #define FOR_PEER 0x3C3C5A5A3C3C5A5Aul
 #define SECRET 0x5EC2E75EC2E75EC2ul
 #define GUESSES 12000
-#define MAX_REF 1200
 #define HELD 32
 /* No such domain; at least none that runs here. */
 #define OTHER_DOMID 0x7FE0
@@ -207,6 +206,9 @@ static void __attribute__((noreturn)) storm(unsigned int seed)
 		munmap(secrets, 64 * PAGE);
 		child_must(!alloc_for(fd, other ? OTHER_DOMID : domid, count,
 				      &index));
+		for (uint32_t i = 0; i < count; i++)
+			if (refs[i] > common->top)
+				common->top = refs[i];
 		pages = map(fd, index, count);
 		child_must(pages != MAP_FAILED);
 		set_words(pages, count * PAGE, other ? SECRET : FOR_PEER);
@@ -252,7 +254,7 @@ void a_peer_guesses(void **state)
 	for (unsigned int n = 0; n < GUESSES; n++) {
 		int i = rand() % HELD;
 
-		ref = n % MAX_REF;
+		ref = (uint32_t)rand() % (common->top + 16);
 		slot = peer_map(&ref, 1);
 		if (slot < 0)
 			continue;

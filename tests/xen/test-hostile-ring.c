@@ -23,6 +23,7 @@
 #define DIRECTORY "/local/domain/0/data/hostile"
 #define DATA_PAGES "4"
 #define SCRIBBLES 200
+#define RING_SLOTS __CONST_RING_SIZE(example, EXAMPLE_PAGE_SIZE)
 
 enum way {
 	TOO_FAR,
@@ -118,7 +119,7 @@ static void start_frontend(void)
 
 static void answer(uint32_t n, uint32_t id, uint32_t status, uint32_t checksum)
 {
-	f.sring->ring[n % __CONST_RING_SIZE(example, EXAMPLE_PAGE_SIZE)].rsp =
+	f.sring->ring[n % RING_SLOTS].rsp =
 		(struct example_response){ id, status, checksum };
 }
 
@@ -161,7 +162,7 @@ static void scribble(enum way way, unsigned int n)
 
 	switch (way) {
 	case TOO_FAR:
-		sring->rsp_prod = sring->req_prod + 1 + n * 1000;
+		sring->rsp_prod = n * 1000 + 1 + RING_SLOTS;
 		break;
 	case BACKWARDS:
 		sring->rsp_prod = (RING_IDX)-1 - n;

@@ -118,6 +118,9 @@ void odd_places(void **state)
 		assert_errno(notify(fd, places[i], 1, 0), ENOENT);
 		assert_errno(notify(fd, places[i] + LIVE_BYTE, 1, 0), ENOENT);
 	}
+	/* The first is there; the last would be one of places[]. */
+	assert_errno(dealloc(fd, index, 0x7FFFFFFF), EINVAL);
+	assert_errno(dealloc(fd, index + PAGE, 0xFFFFFFFF), EINVAL);
 	assert_ptr_equal(mmap(NULL, 3 * PAGE, PROT_READ, MAP_SHARED, fd,
 			      (off_t)(1ull << 61)),
 			 MAP_FAILED);

@@ -127,53 +127,58 @@ void *shared_memory(size_t size)
 	return memory;
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	assert_used(0);
-	return 0;
-}
+struct hostile_case {
+	const char *name;
+	void (*run)(void **state);
+};
 
-static int teardown(void **state)
+#define CASE(f) .name = #f, .run = f
+static const struct hostile_case cases[] = {
+	{ CASE(names_what_others_have) },
+	{ CASE(odd_requests) },
+	{ CASE(odd_places) },
+	{ CASE(closes_while_another_maps) },
+	{ CASE(dies_with_pages_in_flight) },
+	{ CASE(the_limit_is_raced_for) },
+	{ CASE(the_limit_is_lowered) },
+	{ CASE(the_table_is_full) },
+	{ CASE(a_memory_group_is_full) },
+	{ CASE(a_peer_never_unmaps) },
+	{ CASE(windows_in_wrong_places) },
+	{ CASE(windows_that_go_away) },
+	{ CASE(the_module_goes_and_comes) },
+	/* A peer that does as it likes can be had in dom0 only. */
+	{ CASE(a_peer_unmaps_meanwhile) },
+	{ CASE(a_peer_guesses) },
+	{ CASE(a_backend_scribbles) },
+};
+#define NUM_CASES (sizeof(cases) / sizeof(*cases))
+#define IN_DOM0 3
+
+/* Nothing is there before, nor after. */
+static void run_case(void **state)
 {
-	(void)state;
+	const struct hostile_case *one = *state;
+
+	assert_used(0);
+	one->run(state);
 	assert_used_becomes(0);
 	if (parameter("lingering") >= 0)
 		assert_int_equal(parameter("lingering"), 0);
-	return 0;
 }
 
-#define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-static const struct CMUnitTest tests[] = {
-	test(names_what_others_have),
-	test(odd_requests),
-	test(odd_places),
-	test(closes_while_another_maps),
-	test(dies_with_pages_in_flight),
-	test(the_limit_is_raced_for),
-	test(the_limit_is_lowered),
-	test(the_table_is_full),
-	test(a_memory_group_is_full),
-	test(a_peer_never_unmaps),
-	test(windows_in_wrong_places),
-	test(windows_that_go_away),
-	test(the_module_goes_and_comes),
-	/* A peer that does as it likes can be had in dom0 only. */
-	test(a_peer_unmaps_meanwhile),
-	test(a_peer_guesses),
-	test(a_backend_scribbles),
-};
-#define NUM_TESTS (sizeof(tests) / sizeof(*tests))
-#define IN_DOM0 3
-
 /* In a process of its own, whose end frees what a failed test has left. */
-static int run(const struct CMUnitTest *one, long limit)
+static int run(const struct hostile_case *one, long limit)
 {
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		const struct CMUnitTest group[] = { *one };
+		const struct CMUnitTest group[] = {
+			{ .name = one->name,
+			  .test_func = run_case,
+			  .initial_state = (void *)(uintptr_t)one },
+		};
 
 		setpgid(0, 0);
 		domid = peer_start();
@@ -199,8 +204,8 @@ int main(int argc, char **argv)
 
 	domid = peer_start();
 	parameter_becomes("used", 0);
-	for (size_t i = 0; i < NUM_TESTS - (peer_is_here() ? 0 : IN_DOM0); i++)
-		if (argc < 2 || !strcmp(argv[1], tests[i].name))
-			failed += run(&tests[i], limit);
+	for (size_t i = 0; i < NUM_CASES - (peer_is_here() ? 0 : IN_DOM0); i++)
+		if (argc < 2 || !strcmp(argv[1], cases[i].name))
+			failed += run(&cases[i], limit);
 	return !!failed;
 }
