@@ -50,12 +50,10 @@ static int insert_run(struct vm_area_struct *vma, unsigned long addr,
 		unsigned long some = min(count, pos.block->count - pos.i + 0ul);
 		unsigned long left = some;
 
-		preempt_disable();
 		lazy_mmu_mode_enable();
 		err = vm_insert_pages(vma, addr, pos.block->pages + pos.i,
 				      &left);
 		lazy_mmu_mode_disable();
-		preempt_enable();
 
 		addr += some << PAGE_SHIFT;
 		count -= some;
