@@ -79,7 +79,7 @@ void a_peer_never_unmaps(void **state)
 /* ---- one that unmaps in the midst of it ---- */
 
 #define RECLAIMS 3000
-#define RECLAIM_LIMIT 12
+#define RECLAIM_LIMIT 7
 #define MAILBOX 16
 
 static struct {
