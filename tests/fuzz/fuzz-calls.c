@@ -167,7 +167,7 @@ static int share_error(struct model_handle *handle, bool no_room,
 		return EINVAL;
 	case FAKE_MUNMAP:
 		/* Of the page; or of an old window, which waits then. */
-		if (fake.mapped > mapped) {
+		if (!addr && fake.mapped > mapped) {
 			expect(port_refused);
 			model.mapped++;
 		} else {
