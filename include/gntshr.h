@@ -254,6 +254,8 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
  * End a share: unmap its pages here, notify the peer, give the pages back.
  *
  * What the peer still maps stays mapped there, as it was, until it lets go.
+ * Whoever touches the pages here gets SIGSEGV, or SIGBUS where the mapping has
+ * other shares, too.
  *
  * @param h	a handle, not NULL
  * @param addr	what gntshr_share_pages() or gntshr_share_page_notify() returned
