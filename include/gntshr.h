@@ -41,9 +41,11 @@
  * Threads
  * -------
  * Every call may be made on one handle by many threads at once, gntshr_close()
- * excepted: it must be the last. None may be made in a signal handler. The
- * logger is called by the thread whose call fails, so one handle in many
- * threads wants a logger that many may call.
+ * excepted: it must be the last. None may be made in a signal handler, and no
+ * thread be cancelled in one (pthread_cancel()). A signal handler that may
+ * interrupt one must not call fork(), which waits for the calls. The logger is
+ * called by the thread whose call fails, so one handle in many threads wants a
+ * logger that many may call.
  *
  * fork and exec
  * -------------
@@ -55,8 +57,8 @@
  * As long as a child neither closes, execs nor exits, it keeps the pages
  * alive, and the peer is not notified when the parent dies. That is so even if
  * madvise(pages, count * 4096, MADV_DONTFORK) kept the pages out of the child,
- * for it has the descriptor. Children of vfork() and clone() may make no call
- * on the handle at all.
+ * for it has the descriptor. Children of vfork(), clone() and _Fork() may make
+ * no call on the handle at all.
  *
  * Limits
  * ------
