@@ -3,8 +3,9 @@
 # system calls alone (test-sys.c).
 
 unit_programs = tests/unit/test-share tests/unit/test-notify \
-	tests/unit/test-failures tests/unit/test-fork tests/unit/test-reasons \
-	tests/unit/test-threads tests/unit/test-window tests/unit/test-sys
+	tests/unit/test-failures tests/unit/test-window-failures \
+	tests/unit/test-fork tests/unit/test-reasons tests/unit/test-threads \
+	tests/unit/test-window tests/unit/test-sys
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 
@@ -22,10 +23,16 @@ unit_ldflags = $(AM_LDFLAGS) -no-install $(unit_wrap)
 tests_unit_test_share_LDFLAGS = $(unit_ldflags)
 tests_unit_test_notify_LDFLAGS = $(unit_ldflags)
 tests_unit_test_failures_LDFLAGS = $(unit_ldflags)
+tests_unit_test_window_failures_LDFLAGS = $(unit_ldflags)
 tests_unit_test_fork_LDFLAGS = $(unit_ldflags)
 tests_unit_test_reasons_LDFLAGS = $(unit_ldflags)
 tests_unit_test_threads_LDFLAGS = $(unit_ldflags)
 tests_unit_test_window_LDFLAGS = $(unit_ldflags)
+
+unit_failures = tests/unit/failures.c tests/unit/failures.h
+tests_unit_test_failures_SOURCES = tests/unit/test-failures.c $(unit_failures)
+tests_unit_test_window_failures_SOURCES = tests/unit/test-window-failures.c \
+	$(unit_failures)
 
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c src/sys.c
 tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
