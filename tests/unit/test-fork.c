@@ -159,19 +159,28 @@ static void kept_out_of_the_childs_window(void **state)
 	keep_out(state, true);
 }
 
+/* The child shares a page of its own in place of the one that it has not. */
+static char *share_in_their_place(gntshr_handle *h, gntshr_handle **own)
+{
+	uint32_t ref;
+	char *page = gntshr_share_pages(h, 0, 1, &ref, 1);
+
+	assert_non_null(page);
+	fake_become_child();
+	fake_program_unmaps(page, 4096);
+	*own = gntshr_open(NULL, 0);
+	fake.place = page;
+	assert_ptr_equal(gntshr_share_pages(*own, 0, 1, &ref, 1), page);
+	return page;
+}
+
 /* The driver counts for each descriptor, so indices may be the same. */
 static void the_childs_own_in_their_place(void **state)
 {
 	gntshr_handle *h = gntshr_open(NULL, 0), *own;
-	uint32_t ref;
-	char *page = gntshr_share_pages(h, 0, 1, &ref, 1);
+	char *page = share_in_their_place(h, &own);
 
 	(void)state;
-	fake_become_child();
-	fake_program_unmaps(page, 4096);
-	own = gntshr_open(NULL, 0);
-	fake.place = page;
-	assert_ptr_equal(gntshr_share_pages(own, 0, 1, &ref, 1), page);
 	gntshr_table_find(h, page)->index = gntshr_table_find(own, page)->index;
 	assert_int_equal(gntshr_close(h), 0);
 	assert_int_equal(fake.mapped, 1);
@@ -182,18 +191,11 @@ static void the_childs_own_in_their_place(void **state)
 static void other_pages_in_their_place(void **state)
 {
 	gntshr_handle *h = gntshr_open(NULL, 0), *own;
-	struct gntshr_share *share;
-	uint32_t ref;
-	char *page = gntshr_share_pages(h, 0, 1, &ref, 1);
+	char *page = share_in_their_place(h, &own);
+	struct gntshr_share *share = gntshr_table_find(own, page);
 
 	(void)state;
-	fake_become_child();
-	fake_program_unmaps(page, 4096);
-	own = gntshr_open(NULL, 0);
-	fake.place = page;
-	assert_ptr_equal(gntshr_share_pages(own, 0, 1, &ref, 1), page);
 	/* As if by hand: no handle of the library knows of it. */
-	share = gntshr_table_find(own, page);
 	gntshr_table_remove(own, share);
 	free(share);
 	assert_int_equal(gntshr_close(h), 0);
