@@ -11,6 +11,8 @@ TESTS += $(unit_programs)
 
 check_LTLIBRARIES = tests/unit/libfake.la
 tests_unit_libfake_la_SOURCES = tests/unit/fake.c tests/unit/fake.h \
+	tests/unit/fake-device.c tests/unit/fake-device.h \
+	tests/unit/fake-machine.c \
 	tests/unit/fake-steps.c tests/unit/fake-steps.h \
 	tests/unit/fake-windows.c tests/unit/fake-windows.h
 tests_unit_libfake_la_LIBADD = src/libgntshr-core.la

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The pages of the fake device, by the rules that both drivers keep to. */
+
+#undef NDEBUG
+#include <assert.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xen/gntalloc.h>
+
+#include "fake-device.h"
+#include "fake-steps.h"
+#include "fake-windows.h"
+
+struct fake_page fake_pages[FAKE_PAGES];
+unsigned int fake_next_page;
+/* All pages in a row, and how the peer sees them. */
+int fake_memory_fd = -1;
+static unsigned char *memory;
+
+void fake_settle(struct fake_page *page)
+{
+	if (page->released || page->listed || page->addr ||
+	    page->fd == FAKE_PARENT)
+		return;
+	if (page->action & UNMAP_NOTIFY_CLEAR_BYTE) {
+		page->bytes[page->offset] = 0;
+		fake.cleared++;
+	}
+	if (page->action & UNMAP_NOTIFY_SEND_EVENT)
+		fake.events++;
+	page->released = true;
+	fake.released++;
+}
+
+void fake_delist(struct fake_page *page)
+{
+	page->listed = false;
+	fake.listed--;
+	fake_settle(page);
+}
+
+struct fake_page *fake_find(int fd, uint64_t index, uint64_t count)
+{
+	uint64_t first = index / GNTSHR_PAGE_SIZE, i;
+
+	for (i = first; i < first + count; i++)
+		if (i >= fake_next_page || !fake_pages[i].listed ||
+		    fake_pages[i].fd != fd)
+			return NULL;
+	return &fake_pages[first];
+}
+
+static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
+{
+	uint32_t i;
+
+	fake.domid = op->domid;
+	fake.flags = op->flags;
+	fake.count = op->count;
+	if (op->count > FAKE_PAGES - fake_next_page) {
+		errno = ENOSPC;
+		return -1;
+	}
+	op->index = (uint64_t)fake_next_page * GNTSHR_PAGE_SIZE;
+	for (i = 0; i < op->count; i++, fake_next_page++) {
+		unsigned char *bytes =
+			memory + (size_t)fake_next_page * GNTSHR_PAGE_SIZE;
+
+		memset(bytes, 0, GNTSHR_PAGE_SIZE);
+		fake_pages[fake_next_page] = (struct fake_page){
+			.bytes = bytes, .fd = fd, .listed = true
+		};
+		op->gref_ids[i] = FAKE_FIRST_REF + fake_next_page;
+	}
+	fake.listed += op->count;
+	return 0;
+}
+
+static int device_dealloc(int fd, const struct ioctl_gntalloc_dealloc_gref *op)
+{
+	struct fake_page *page = fake_find(fd, op->index, op->count);
+
+	if (!page || !op->count) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (uint32_t i = 0; i < op->count; i++)
+		fake_delist(&page[i]);
+	return 0;
+}
+
+static int device_notify(int fd, const struct ioctl_gntalloc_unmap_notify *op)
+{
+	struct fake_page *page = fake_find(fd, op->index, 1);
+
+	if (!page) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (op->action & UNMAP_NOTIFY_SEND_EVENT &&
+	    op->event_channel_port != FAKE_PORT) {
+		errno = EINVAL;
+		return -1;
+	}
+	page->action = op->action;
+	page->offset = op->index % GNTSHR_PAGE_SIZE;
+	return 0;
+}
+
+int fake_ioctl(int fd, unsigned long request, void *arg)
+{
+	switch (request) {
+	case IOCTL_GNTALLOC_ALLOC_GREF:
+		return fake_fails(FAKE_ALLOC) ? -1 : device_alloc(fd, arg);
+	case IOCTL_GNTALLOC_DEALLOC_GREF:
+		return fake_fails(FAKE_DEALLOC) ? -1 : device_dealloc(fd, arg);
+	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
+		return fake_fails(FAKE_NOTIFY) ? -1 : device_notify(fd, arg);
+	case IOCTL_GNTALLOC_MAP_GREF:
+		return fake_fails(FAKE_MAP) ? -1 : fake_window_map(fd, arg);
+	default:
+		assert(!"an ioctl that the driver knows");
+		return -1;
+	}
+}
+
+void *fake_map(int fd, size_t size, uint64_t offset)
+{
+	struct fake_page *page = fake_find(fd, offset, size / GNTSHR_PAGE_SIZE);
+	const struct fake_page *mapping = page;
+	unsigned char *addr;
+
+	assert(page);
+	addr = mmap(fake.place, size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | (fake.place ? MAP_FIXED_NOREPLACE : 0),
+		    fake_memory_fd, (off_t)offset);
+	assert(addr != MAP_FAILED);
+	fake.place = NULL;
+	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
+		page->addr = addr + i;
+		page->mapping = mapping;
+		fake.mapped++;
+	}
+	return addr;
+}
+
+void fake_unmap(unsigned char *addr, size_t size)
+{
+	struct fake_page *page = fake_pages + fake_next_page;
+
+	while (page > fake_pages && page[-1].addr != addr)
+		page--;
+	assert(!munmap(addr, size));
+	if (page-- == fake_pages) {
+		/* Whatever was there, the kernel does not mind. */
+		assert(fake.meddled);
+		return;
+	}
+	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE, page++) {
+		assert(page->addr == addr + i);
+		page->addr = NULL;
+		fake.mapped--;
+		fake_settle(page);
+	}
+}
+
+const struct fake_page *fake_page(uint32_t ref)
+{
+	assert(ref >= FAKE_FIRST_REF && ref < FAKE_FIRST_REF + fake_next_page);
+	return &fake_pages[ref - FAKE_FIRST_REF];
+}
+
+bool fake_skip(unsigned int count)
+{
+	if (fake_next_page + count > FAKE_PAGES / 2)
+		return false;
+	fake.released += count;
+	while (count--)
+		fake_pages[fake_next_page++] =
+			(struct fake_page){ .fd = FAKE_PARENT,
+					    .released = true };
+	return true;
+}
+
+static void make_memory(void)
+{
+	size_t size = (size_t)FAKE_PAGES * GNTSHR_PAGE_SIZE;
+
+	fake_memory_fd = memfd_create("fake", MFD_CLOEXEC);
+	assert(fake_memory_fd != -1 && !ftruncate(fake_memory_fd, (off_t)size));
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      fake_memory_fd, 0);
+	assert(memory != MAP_FAILED);
+}
+
+void fake_device_setup(void)
+{
+	if (!memory)
+		make_memory();
+	/* What a test that failed has left behind. */
+	for (unsigned int i = 0; i < fake_next_page; i++)
+		if (fake_pages[i].addr)
+			munmap(fake_pages[i].addr, GNTSHR_PAGE_SIZE);
+	fake_next_page = 0;
+}

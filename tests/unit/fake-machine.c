@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What the machine says of itself, and the logger that the tests pass. */
+
+#undef NDEBUG
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <xentoollog.h>
+
+#include "fake-windows.h"
+#include "fake.h"
+
+char fake_message[1024];
+unsigned int fake_messages;
+
+long gntshr_sys_page_size(void)
+{
+	return fake.page_size;
+}
+
+bool gntshr_sys_exists(const char *path)
+{
+	for (int i = 0; i < 2; i++)
+		if (fake.there[i] && !strcmp(path, fake.there[i]))
+			return true;
+	return false;
+}
+
+int gntshr_sys_parameter(const char *name, unsigned long *value)
+{
+	if (!strcmp(name, "limit") && fake.limit) {
+		*value = fake.limit;
+		return 0;
+	}
+	if (!strcmp(name, "used") && fake.tells_used) {
+		*value = fake_next_page - fake.released;
+		return 0;
+	}
+	errno = ENOENT;
+	return -1;
+}
+
+int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max)
+{
+	if (!fake.hypercalls) {
+		errno = EACCES;
+		return -1;
+	}
+	*used = fake.frames;
+	*max = fake.max_frames;
+	return 0;
+}
+
+static void keep(struct xentoollog_logger *logger, xentoollog_level level,
+		 int errnoval, const char *context, const char *format,
+		 va_list args)
+{
+	(void)logger;
+	assert(level == XTL_ERROR);
+	assert(!strcmp(context, "gntshr"));
+	assert(errnoval);
+	vsnprintf(fake_message, sizeof(fake_message), format, args);
+	fake_messages++;
+	errno = EDOM;
+}
+
+struct xentoollog_logger *fake_logger(void)
+{
+	static struct xentoollog_logger logger = { .vmessage = keep };
+
+	return &logger;
+}
