@@ -17,13 +17,14 @@ tests_xen_peer_SOURCES = tests/xen/peer.c tests/xen/remote.h
 tests_xen_peer_CPPFLAGS = $(xen_cppflags)
 tests_xen_peer_LDADD = $(PEER_LIBS)
 
-tests_xen_test_calls_SOURCES = tests/xen/test-calls.c tests/xen/api.h \
-	$(xen_remote)
+xen_calls = tests/xen/test-calls.c tests/xen/test-calls.h tests/xen/api.h \
+	tests/xen/test-calls-notify.c $(xen_remote)
+tests_xen_test_calls_SOURCES = $(xen_calls) tests/xen/test-calls-child.c
 tests_xen_test_calls_CPPFLAGS = $(xen_cppflags)
 tests_xen_test_calls_LDADD = src/libgntshr.la $(PEER_LIBS) $(CMOCKA_LIBS)
 
-# libxengnttab in place of ours; tests_xen_test_calls_SOURCES compiled again.
-tests_xen_test_calls_xengnttab_SOURCES = $(tests_xen_test_calls_SOURCES)
+# libxengnttab in place of ours; xen_calls compiled again.
+tests_xen_test_calls_xengnttab_SOURCES = $(xen_calls)
 tests_xen_test_calls_xengnttab_CPPFLAGS = $(xen_cppflags) -DWITH_XENGNTTAB
 tests_xen_test_calls_xengnttab_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
 
