@@ -28,7 +28,9 @@ tests_xen_test_calls_xengnttab_SOURCES = $(xen_calls)
 tests_xen_test_calls_xengnttab_CPPFLAGS = $(xen_cppflags) -DWITH_XENGNTTAB
 tests_xen_test_calls_xengnttab_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
 
-tests_xen_test_module_SOURCES = tests/xen/test-module.c $(xen_remote)
+tests_xen_test_module_SOURCES = tests/xen/test-module.c \
+	tests/xen/test-module.h tests/xen/test-module-map.c \
+	tests/xen/test-module-end.c $(xen_remote)
 tests_xen_test_module_CPPFLAGS = $(xen_cppflags)
 tests_xen_test_module_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
 

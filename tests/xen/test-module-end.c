@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What stays when a program is done with it: pages, their count, references. */
+
+#include "test-module.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A page in a pipe is in use by the kernel: not given to anybody else. */
+void a_pinned_page_lingers(void **state)
+{
+	uint64_t index = alloc(1);
+	unsigned char *page = map(index, 1), got[16];
+	struct iovec iov = { page, sizeof(got) };
+	int fds[2];
+
+	(void)state;
+	memset(page, 0x3C, PAGE);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(vmsplice(fds[1], &iov, 1, 0), sizeof(got));
+	assert_int_equal(dealloc(index, 1), 0);
+	assert_int_equal(munmap(page, PAGE), 0);
+	assert_int_equal(used(), 1);
+	assert_int_equal(lingering(), 1);
+	usleep(50000);
+	assert_int_equal(lingering(), 1);
+	assert_int_equal(read(fds[0], got, sizeof(got)), sizeof(got));
+	assert_int_equal(got[15], 0x3C);
+	wait_until_used_is(0);
+	close(fds[0]), close(fds[1]);
+}
+
+void the_peer_lets_go_late(void **state)
+{
+	uint64_t index = alloc(3);
+	long slot = remote_map("rw", refs, 3);
+
+	(void)state;
+	assert_int_equal(dealloc(index, 3), 0);
+	assert_int_equal(used(), 3);
+	assert_int_equal(lingering(), 3);
+	assert_int_equal(remote("unmap %ld", slot), 0);
+	wait_until_used_is(0);
+	assert_int_equal(lingering(), 0);
+}
+
+/* The limit is kept, and what the peer let go of is found when it matters. */
+void the_limit_holds(void **state)
+{
+	unsigned int limit = parameter(PARAMETER "limit");
+	uint64_t index;
+	long slot;
+
+	(void)state;
+	set_parameter(PARAMETER "limit", 8);
+	assert_errno(alloc_as(0, 9, 1, &index), ENOSPC);
+	index = alloc(8);
+	assert_errno(alloc_as(0, 1, 1, &index), ENOSPC);
+	slot = remote_map("ro", refs, 8);
+	assert_int_equal(dealloc(index, 8), 0);
+	/* Still mapped: still counted. */
+	assert_int_equal(lingering(), 8);
+	assert_errno(alloc_as(0, 1, 1, &index), ENOSPC);
+	assert_int_equal(remote("unmap %ld", slot), 0);
+	index = alloc(8);
+	assert_int_equal(used(), 8);
+	assert_int_equal(lingering(), 0);
+	/* Below what is in use. */
+	set_parameter(PARAMETER "limit", 1);
+	assert_errno(alloc_as(0, 1, 1, &index), ENOSPC);
+	set_parameter(PARAMETER "limit", limit);
+	assert_int_equal(dealloc(index, 8), 0);
+}
+
+/* A reference rests before it is used again; the first to come goes first. */
+void references_rest(void **state)
+{
+	unsigned int delay = parameter(PARAMETER "ref_delay");
+	unsigned int limit = parameter(PARAMETER "limit");
+	/* As they come back. */
+	static const int order[] = { 1, 2, 0 };
+	uint64_t index[3];
+	uint32_t ref[3];
+	int found = 0;
+
+	(void)state;
+	set_parameter(PARAMETER "ref_delay", 3600000);
+	for (int i = 0; i < 3; i++) {
+		index[i] = alloc(1);
+		ref[i] = refs[0];
+	}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(dealloc(index[order[i]], 1), 0);
+
+	index[0] = alloc(900);
+	for (int i = 0; i < 900; i++)
+		for (int j = 0; j < 3; j++)
+			assert_int_not_equal(refs[i], ref[j]);
+	assert_int_equal(dealloc(index[0], 900), 0);
+
+	/* When the table is full, all are used that came back before, then
+	 * these. */
+	set_parameter(PARAMETER "limit", 1000000);
+	for (uint32_t count = 250; count; count = count > 1 ? 1 : 0)
+		while (found < 3 && !alloc_as(0, count, 1, index))
+			for (uint32_t i = 0; i < count; i++)
+				for (int j = 0; j < 3; j++)
+					if (refs[i] == ref[j])
+						assert_int_equal(
+							j, order[found++]);
+	assert_int_equal(found, 3);
+	set_parameter(PARAMETER "limit", limit);
+	set_parameter(PARAMETER "ref_delay", delay);
+}
+
+void a_killed_process_leaves_nothing(void **state)
+{
+	int up[2];
+	char ready;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(up), 0);
+	pid = fork();
+	if (!pid) {
+		fd = open("/dev/xen/gntalloc", O_RDWR);
+		for (int i = 0; i < 50; i++)
+			map(alloc(7), 7)[0] = 1;
+		alloc(100);
+		if (write(up[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(up[0], &ready, 1), 1);
+	assert_int_equal(used(), 450);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	wait_until_used_is(0);
+	close(up[0]), close(up[1]);
+}

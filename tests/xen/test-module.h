@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the cases of test-module share, and the cases of the other files. */
+#ifndef TEST_MODULE_H
+#define TEST_MODULE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "remote.h"
+
+#define PAGE 4096u
+#define MAX_PAGES 2000
+#define PARAMETER "/sys/module/xen_gntalloc/parameters/"
+
+/* The device of each case, and the references of the last alloc_as(). */
+extern int fd;
+extern uint32_t refs[MAX_PAGES];
+
+unsigned int parameter(const char *path);
+void set_parameter(const char *path, unsigned int value);
+unsigned int used(void);
+unsigned int lingering(void);
+/* A peer that lets go takes a moment, and a process that dies. */
+void wait_until_used_is(unsigned int want);
+/* Allocate and grant; the result of the ioctl. */
+int alloc_as(uint32_t domid, uint32_t count, uint32_t flags, uint64_t *index);
+uint64_t alloc(uint32_t count);
+int dealloc(uint64_t index, uint32_t count);
+int notify(uint64_t index, uint32_t action, uint32_t port);
+unsigned char *map(uint64_t index, uint32_t count);
+
+#define assert_errno(call, error) \
+	do { \
+		errno = 0; \
+		assert_int_equal((long)(call), -1); \
+		assert_int_equal(errno, (error)); \
+	} while (0)
+
+/* test-module-map.c */
+void part_of_a_mapping_goes(void **state);
+void a_mapping_moves(void **state);
+void two_mappings_of_a_page(void **state);
+void a_child_keeps_pages(void **state);
+void pages_leave_an_address_range(void **state);
+void a_window_takes_pages(void **state);
+void a_window_refuses(void **state);
+
+/* test-module-end.c */
+void a_pinned_page_lingers(void **state);
+void the_peer_lets_go_late(void **state);
+void the_limit_holds(void **state);
+void references_rest(void **state);
+void a_killed_process_leaves_nothing(void **state);
+
+#endif
