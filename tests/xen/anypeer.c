@@ -130,6 +130,105 @@ unsigned int peer_byte(long slot, uint32_t offset)
 	return (unsigned int)must(remote("byte %ld %u", slot, offset), "read");
 }
 
+/* ---- several at once ---- */
+
+/* What cannot be mapped any more ends it. */
+void peer_map_each(const uint32_t *refs, uint32_t count, long *to)
+{
+	uint32_t mapped = 0;
+
+	if (!here) {
+		for (uint32_t i = 0; i < count; i++)
+			remote_later("map rw %u", refs[i]);
+		mapped = (uint32_t)remote_now(to, (int)count);
+	}
+	for (uint32_t i = mapped; i < count; i++)
+		to[i] = here ? peer_map(refs + i, 1) : -1;
+}
+
+static int later(const char *word, const long *which, uint32_t count,
+		 uint32_t arg)
+{
+	int orders = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (which[i] < 0)
+			continue;
+		remote_later("%s %ld %u", word, which[i], arg);
+		orders++;
+	}
+	return orders;
+}
+
+/* Their answers, in the order of @later. */
+static void now(int orders, const char *what, long *answers)
+{
+	if (orders && remote_now(answers, orders) != orders)
+		err(1, "the peer cannot %s", what);
+}
+
+void peer_fill_each(const long *which, uint32_t count, uint32_t seed)
+{
+	long answers[REMOTE_ORDERS];
+
+	if (!here)
+		return now(later("fill", which, count, seed), "write", answers);
+	for (uint32_t i = 0; i < count; i++)
+		if (which[i] >= 0)
+			peer_fill(which[i], seed);
+}
+
+void peer_look_each(const long *which, uint32_t count, uint32_t seed,
+		    uint32_t offset, struct look *looks)
+{
+	long answers[REMOTE_ORDERS];
+	int orders = 0, n = 0;
+
+	if (!here) {
+		orders = later("check", which, count, seed);
+		now(orders + later("byte", which, count, offset), "read",
+		    answers);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (which[i] < 0)
+			continue;
+		looks[i].differing =
+			here ? peer_differing(which[i], seed) : answers[n];
+		looks[i].byte = here ? peer_byte(which[i], offset)
+				     : (unsigned int)answers[orders + n];
+		n++;
+	}
+}
+
+void peer_unmap_each(const long *which, uint32_t count)
+{
+	long answers[REMOTE_ORDERS];
+
+	if (!here)
+		return now(later("unmap", which, count, 0), "unmap", answers);
+	for (uint32_t i = 0; i < count; i++)
+		if (which[i] >= 0)
+			peer_unmap(which[i]);
+}
+
+long peer_try(const uint32_t *refs, uint32_t count)
+{
+	long mapped = 0, slot;
+
+	if (!here)
+		return must(remote_try(refs, count), "map or unmap");
+	for (uint32_t i = 0; i < count; i++) {
+		slot = peer_map(refs + i, 1);
+		if (slot < 0)
+			continue;
+		peer_unmap(slot);
+		mapped++;
+	}
+	return mapped;
+}
+
+/* ---- events ---- */
+
 static long events_in(int ms)
 {
 	struct pollfd fd = { xenevtchn_fd(evtchn), POLLIN, 0 };
@@ -161,7 +260,7 @@ void peer_bind(uint32_t port)
 
 long peer_events(bool wait)
 {
-	int ms = wait ? PATIENCE_MS : here ? 0 : 50;
+	int ms = wait ? PATIENCE_MS : 0;
 
 	return here ? events_in(ms) : must(remote("events %d", ms), "listen");
 }

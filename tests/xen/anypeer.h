@@ -24,6 +24,21 @@ void peer_unmap(long slot);
 void peer_fill(long slot, uint32_t seed);
 long peer_differing(long slot, uint32_t seed);
 unsigned int peer_byte(long slot, uint32_t offset);
+/*
+ * The same for several slots in one journey; -1 stands for no slot. What is
+ * seen: how many bytes differ from the pattern, and the byte at @offset.
+ */
+struct look {
+	long differing;
+	unsigned int byte;
+};
+void peer_map_each(const uint32_t *refs, uint32_t count, long *to);
+void peer_fill_each(const long *which, uint32_t count, uint32_t seed);
+void peer_look_each(const long *which, uint32_t count, uint32_t seed,
+		    uint32_t offset, struct look *looks);
+void peer_unmap_each(const long *which, uint32_t count);
+/* How many of the pages can be mapped now. */
+long peer_try(const uint32_t *refs, uint32_t count);
 /* What a peer in this process maps. */
 unsigned char *peer_pages(long slot);
 

@@ -5,8 +5,9 @@
  *
  *	peer DOMID
  *
- * An order is "SEQ WORD ARGUMENTS" in data/peer/request of the domain, the
- * answer "SEQ ERRNO NUMBER" in data/peer/reply.
+ * Orders are "SEQ WORD ARGUMENTS[;WORD ARGUMENTS]..." in data/peer/request of
+ * the domain, the answer "SEQ ERRNO NUMBER..." in data/peer/reply. One that
+ * fails is the last.
  */
 
 #include <err.h>
@@ -27,6 +28,9 @@
 
 #define SLOTS 64
 #define MAX_REFS 1024
+/* What a test waits for comes; and a second event would be there already. */
+#define PATIENCE_MS 30000
+#define MOMENT_MS 5
 
 static struct {
 	unsigned char *addr;
@@ -78,11 +82,8 @@ static long do_map(const char *mode, const char *text)
 	}
 	slots[i].addr = xengnttab_map_domain_grant_refs(gnttab, count, domid,
 							refs, prot);
-	if (!slots[i].addr) {
-		if (!errno)
-			errno = EIO;
+	if (!slots[i].addr)
 		return -1;
-	}
 	slots[i].count = count;
 	return i;
 }
@@ -95,33 +96,46 @@ static long do_unmap(unsigned int i)
 	return rc;
 }
 
-static long do_bind(uint32_t remote)
-{
-	if (port >= 0)
-		xenevtchn_unbind(evtchn, port);
-	port = xenevtchn_bind_interdomain(evtchn, domid, remote);
-	/* A new channel is signalled once for a start. */
-	while (port >= 0 &&
-	       poll(&(struct pollfd){ xenevtchn_fd(evtchn), POLLIN, 0 }, 1,
-		    100) > 0)
-		xenevtchn_unmask(evtchn, xenevtchn_pending(evtchn));
-	return port < 0 ? -1 : 0;
-}
-
-/* The events that come in @ms; having one, it waits only a little for others.
- */
+/* How many events come: the first within @ms. */
 static long do_events(int ms)
 {
 	struct pollfd fd = { xenevtchn_fd(evtchn), POLLIN, 0 };
 	long events = 0;
 
-	while (poll(&fd, 1, events ? 200 : ms) > 0) {
+	while (poll(&fd, 1, events ? MOMENT_MS : ms) > 0) {
 		xenevtchn_port_or_error_t got = xenevtchn_pending(evtchn);
 
 		events += got == port;
 		xenevtchn_unmask(evtchn, got);
 	}
 	return events;
+}
+
+/* How many of the references can be mapped. */
+static long do_try(const char *text)
+{
+	static uint32_t refs[MAX_REFS];
+	uint32_t count = parse_refs(text, refs);
+	long mapped = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		void *page = xengnttab_map_domain_grant_refs(
+			gnttab, 1, domid, refs + i, PROT_READ);
+
+		if (page && xengnttab_unmap(gnttab, page, 1))
+			return -1;
+		mapped += !!page;
+	}
+	return mapped;
+}
+
+static long do_bind(uint32_t remote)
+{
+	if (port >= 0)
+		xenevtchn_unbind(evtchn, port);
+	port = xenevtchn_bind_interdomain(evtchn, domid, remote);
+	/* A new channel is signalled once for a start. */
+	return port < 0 || do_events(PATIENCE_MS) < 1 ? -1 : 0;
 }
 
 static long differing(unsigned int i, uint32_t seed, bool zero)
@@ -133,7 +147,7 @@ static long differing(unsigned int i, uint32_t seed, bool zero)
 	return wrong;
 }
 
-static long obey(const char *order)
+static long obey_one(const char *order)
 {
 	static char text[4096];
 	unsigned int i = SLOTS, n = 0, value = 0;
@@ -143,6 +157,8 @@ static long obey(const char *order)
 		goto wrong;
 	if (sscanf(order, "map %3s %4095s", mode, text) == 2)
 		return do_map(mode, text);
+	if (sscanf(order, "try %4095s", text) == 1)
+		return do_try(text);
 	if (sscanf(order, "bind %u", &n) == 1)
 		return do_bind(n);
 	if (sscanf(order, "events %u", &n) == 1)
@@ -169,6 +185,29 @@ wrong:
 	return -1;
 }
 
+/* All, into the text of an answer. */
+static unsigned int obey(unsigned int seq, char *order, char *answer,
+			 size_t size)
+{
+	char numbers[1000] = "", *one, *rest = order;
+	int used = 0, error = 0;
+
+	while (!error && (one = strsep(&rest, ";"))) {
+		long result;
+
+		errno = 0;
+		result = obey_one(one);
+		if (result < 0)
+			error = errno ? errno : EIO;
+		else
+			used += snprintf(numbers + used,
+					 sizeof(numbers) - (size_t)used, " %ld",
+					 result);
+	}
+	return (unsigned int)snprintf(answer, size, "%u %d%s", seq, error,
+				      numbers);
+}
+
 static void mute(struct xentoollog_logger *logger, xentoollog_level level,
 		 int errnoval, const char *context, const char *format,
 		 va_list args)
@@ -180,7 +219,7 @@ static void mute(struct xentoollog_logger *logger, xentoollog_level level,
 int main(int argc, char **argv)
 {
 	static xentoollog_logger logger = { .vmessage = mute };
-	char request[64], reply[64], answer[64];
+	char request[64], reply[64], answer[1024];
 	unsigned int last = 0;
 	struct xs_handle *xs = xs_open(0);
 
@@ -201,7 +240,6 @@ int main(int argc, char **argv)
 		unsigned int n, seq;
 		int offset;
 		char *order;
-		long result;
 
 		free(xs_read_watch(xs, &n));
 		order = xs_read(xs, XBT_NULL, request, &n);
@@ -213,10 +251,7 @@ int main(int argc, char **argv)
 		if (!strcmp(order + offset, "quit"))
 			return 0;
 		last = seq;
-		errno = 0;
-		result = obey(order + offset);
-		n = (unsigned int)snprintf(answer, sizeof(answer), "%u %d %ld",
-					   seq, result < 0 ? errno : 0, result);
+		n = obey(seq, order + offset, answer, sizeof(answer));
 		if (!xs_write(xs, XBT_NULL, reply, answer, n))
 			err(1, "cannot write %s", reply);
 		free(order);

@@ -44,26 +44,59 @@ uint32_t remote_domid(void)
 	return 0;
 }
 
-long remote(const char *format, ...)
+/* What has not been sent yet. */
+static char orders[4000];
+static int length;
+
+static void add(const char *format, va_list args)
+{
+	int room = (int)sizeof(orders) - length, n;
+
+	n = snprintf(orders + length, (size_t)room, "%s", length ? ";" : "");
+	n += vsnprintf(orders + length + n, (size_t)(room - n), format, args);
+	if (n >= room)
+		errx(1, "orders of %d bytes are too long", length + n);
+	length += n;
+}
+
+void remote_later(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add(format, args);
+	va_end(args);
+}
+
+/* What stands behind "SEQ ERRNO" of an answer. */
+static int parse(const char *text, long *answers, int most)
+{
+	char *end;
+	int n = 0;
+
+	for (; n < most; n++, text = end) {
+		answers[n] = strtol(text, &end, 10);
+		if (end == text)
+			break;
+	}
+	return n;
+}
+
+int remote_now(long *answers, int most)
 {
 	static unsigned int seq;
-	static char order[4096];
+	char order[sizeof(orders) + 16];
 	unsigned int n, answered = 0;
-	va_list args;
-	long result;
-	int used, error;
+	int error = 0, offset = 0, got = 0;
 
 	connect_once();
 	/* Another program of this domain may have been here before. */
 	if (!seq)
 		seq = (unsigned int)getpid() << 12;
-	used = snprintf(order, sizeof(order), "%u ", ++seq);
-	va_start(args, format);
-	used += vsnprintf(order + used, sizeof(order) - used, format, args);
-	va_end(args);
-	if (used >= (int)sizeof(order) - 128)
-		errx(1, "an order of %d bytes is too long", used);
-	if (!xs_write(xs, XBT_NULL, request, order, (unsigned int)used))
+	n = (unsigned int)snprintf(order, sizeof(order), "%u %s", ++seq,
+				   orders);
+	length = 0;
+	if (!xs_write(xs, XBT_NULL, request, order, n))
 		err(1, "cannot write %s", request);
 
 	do {
@@ -71,19 +104,35 @@ long remote(const char *format, ...)
 
 		free(xs_read_watch(xs, &n));
 		answer = xs_read(xs, XBT_NULL, reply, &n);
-		if (!answer || sscanf(answer, "%u %d %ld", &answered, &error,
-				      &result) != 3)
+		if (!answer ||
+		    sscanf(answer, "%u %d%n", &answered, &error, &offset) != 2)
 			answered = 0;
+		else
+			got = parse(answer + offset, answers, most);
 		free(answer);
 	} while (answered != seq);
 
 	errno = error;
-	return result;
+	return got;
 }
 
-long remote_map(const char *mode, const uint32_t *refs, uint32_t count)
+long remote(const char *format, ...)
 {
-	char text[3900];
+	long answers[REMOTE_ORDERS];
+	va_list args;
+	int got;
+
+	va_start(args, format);
+	add(format, args);
+	va_end(args);
+	got = remote_now(answers, REMOTE_ORDERS);
+	return got < 1 || errno ? -1 : answers[got - 1];
+}
+
+/* "5,9-12,20-18" */
+static void print_refs(char *text, size_t size, const uint32_t *refs,
+		       uint32_t count)
+{
 	size_t used = 0;
 
 	for (uint32_t i = 0, j; i < count; i = j + 1) {
@@ -97,12 +146,27 @@ long remote_map(const char *mode, const uint32_t *refs, uint32_t count)
 			if (!step || delta != step)
 				break;
 		}
-		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		used += (size_t)snprintf(text + used, size - used,
 					 j > i ? "%s%u-%u" : "%s%u",
 					 i ? "," : "", refs[i], refs[j]);
-		if (used >= sizeof(text))
+		if (used >= size)
 			errx(1, "the references of %u pages are too long",
 			     count);
 	}
+}
+
+long remote_map(const char *mode, const uint32_t *refs, uint32_t count)
+{
+	char text[3900];
+
+	print_refs(text, sizeof(text), refs, count);
 	return remote("map %s %s", mode, text);
+}
+
+long remote_try(const uint32_t *refs, uint32_t count)
+{
+	char text[3900];
+
+	print_refs(text, sizeof(text), refs, count);
+	return remote("try %s", text);
 }

@@ -26,8 +26,19 @@ static inline void fill_pattern(unsigned char *to, uint32_t count,
 uint32_t remote_domid(void);
 /* Give an order: the answer, or -1 with the peer's errno. */
 long remote(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * An order to be sent along with the next one: a journey takes much longer than
+ * an order. The first that is refused ends them. remote_now() sends them and
+ * returns how many @answers came before that, whose errno it sets.
+ */
+#define REMOTE_ORDERS 32
+void remote_later(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+int remote_now(long *answers, int most);
 /* Have the peer map pages: a slot, or -1 with errno. mode is "ro" or "rw". */
 long remote_map(const char *mode, const uint32_t *refs, uint32_t count);
+/* How many of the pages the peer can map now, or -1. */
+long remote_try(const uint32_t *refs, uint32_t count);
 
 /* This domain has another number now: XEN_DOMID has it. */
 void remote_reset(void);

@@ -6,8 +6,7 @@
  *
  *	test-death [DEATHS [SEED]]
  *
- * Half of the deaths are of either kind. In dom0, where the parent is the peer,
- * one takes 75 ms under emulation; with a peer in another domain a second.
+ * Half of the deaths are of either kind.
  */
 
 #include <err.h>
@@ -49,11 +48,11 @@ static struct {
 	int taken;
 } seen;
 
-/* What the peer still maps of the deaths of this batch. */
+/* What the peer had of the deaths of this batch, and still maps. */
 static struct {
-	long slot;
-	uint32_t seed, ref;
-} kept[BATCH * PAGES];
+	long slots[BATCH * PAGES];
+	uint32_t refs[BATCH * PAGES], seeds[BATCH * PAGES];
+} kept;
 static unsigned int num_kept, num_round;
 
 static unsigned int deaths, told, spared, wrong;
@@ -114,11 +113,13 @@ static void birth(const char *how, unsigned int kind, bool traced)
 /* The peer maps what there is to map; as pages of their own. */
 static void take_pages(void)
 {
-	for (; seen.taken < life->known; seen.taken++)
-		if (life->mapped)
-			seen.slots[seen.taken] =
-				peer_map(&life->refs[seen.taken], 1);
-	life->seen = seen.taken;
+	int known = life->known, more = known - seen.taken;
+
+	if (more && life->mapped)
+		peer_map_each(life->refs + seen.taken, (uint32_t)more,
+			      seen.slots + seen.taken);
+	seen.taken = known;
+	life->seen = known;
 }
 
 /* Between how often and how often the peer must have been told by now. */
@@ -132,9 +133,9 @@ static void bounds(int page, bool dead, long *least, long *most)
 		(armed == ARMED || armed == ARMING || armed == CANCELLING);
 }
 
-static void judge_page(int page, bool dead)
+static void judge_page(int page, bool dead, const struct look *look)
 {
-	long slot = seen.slots[page], least, most, cleared;
+	long least, most, cleared;
 	bool event = (uint32_t)page == life->event_page;
 
 	bounds(page, dead, &least, &most);
@@ -145,14 +146,14 @@ static void judge_page(int page, bool dead)
 		told++;
 	else if (dead && !most)
 		spared++;
-	if (slot < 0)
+	if (seen.slots[page] < 0)
 		return;
 
-	cleared = !peer_byte(slot, LIVE_BYTE);
+	cleared = !look->byte;
 	if (cleared < least || cleared > most)
 		complain("page %d: the byte is %s", page,
 			 cleared ? "cleared" : "not cleared");
-	if (peer_differing(slot, life->seed) != cleared)
+	if (look->differing != cleared)
 		complain("page %d: its content has changed", page);
 	if (event && cleared != seen.events)
 		complain("page %d: the byte is %s, but %ld events came", page,
@@ -163,57 +164,64 @@ static void judge_page(int page, bool dead)
 
 static void judge(bool dead)
 {
+	struct look looks[PAGES];
 	long least, most;
 
 	bounds((int)life->event_page, dead, &least, &most);
 	/* Once something was wrong nobody waits for the rest. */
 	seen.events += peer_events(least > seen.events && !wrong);
+	peer_look_each(seen.slots, PAGES, life->seed, LIVE_BYTE, looks);
 	for (int page = 0; page < PAGES; page++)
-		judge_page(page, dead);
+		judge_page(page, dead, &looks[page]);
+}
+
+/* The pages of one death, from @from on: where the next one's begin. */
+static unsigned int judge_kept(unsigned int from)
+{
+	struct look looks[PAGES];
+	unsigned int n = 0;
+
+	while (from + n < num_kept && kept.seeds[from + n] == kept.seeds[from])
+		n++;
+	peer_look_each(kept.slots + from, n, kept.seeds[from], 0, looks);
+	for (unsigned int i = 0; i < n; i++)
+		if (kept.slots[from + i] >= 0 && looks[i].differing)
+			complain("reference %u: changed after the end",
+				 kept.refs[from + i]);
+	return from + n;
 }
 
 /* What was kept must be as the peer left it, and then go. */
 static void end_batch(void)
 {
-	long used, lingering, slot;
+	long used, lingering, mapped;
 
-	for (unsigned int i = 0; i < num_kept; i++) {
-		if (kept[i].slot < 0)
-			continue;
-		if (peer_differing(kept[i].slot, kept[i].seed))
-			complain("reference %u: changed after the end",
-				 kept[i].ref);
-		peer_unmap(kept[i].slot);
-	}
+	for (unsigned int i = 0; i < num_kept;)
+		i = judge_kept(i);
+	peer_unmap_each(kept.slots, num_kept);
 	used = parameter_becomes("used", 0);
 	lingering = parameter("lingering");
 	if (used > 0 || lingering > 0)
 		complain("%ld pages used, %ld lingering", used, lingering);
-	for (unsigned int i = 0; i < num_kept; i++) {
-		slot = peer_map(&kept[i].ref, 1);
-		/* Without the counts nobody knows when it ends. */
-		for (int n = 0; slot >= 0 && used < 0 && n < 500; n++) {
-			peer_unmap(slot);
-			usleep(10000);
-			slot = peer_map(&kept[i].ref, 1);
-		}
-		if (slot < 0)
-			continue;
-		complain("reference %u can still be mapped", kept[i].ref);
-		peer_unmap(slot);
+	mapped = num_kept ? peer_try(kept.refs, num_kept) : 0;
+	/* Without the counts nobody knows when they end. */
+	for (int n = 0; mapped && used < 0 && n < 500; n++) {
+		usleep(10000);
+		mapped = peer_try(kept.refs, num_kept);
 	}
+	if (mapped)
+		complain("%ld pages can still be mapped", mapped);
 	num_kept = 0;
 }
 
 static void bury(void)
 {
 	judge(true);
+	peer_fill_each(seen.slots, (uint32_t)seen.taken, life->seed + 1);
 	for (int i = 0; i < seen.taken; i++) {
-		kept[num_kept].slot = seen.slots[i];
-		kept[num_kept].seed = life->seed + 1;
-		kept[num_kept++].ref = life->refs[i];
-		if (seen.slots[i] >= 0)
-			peer_fill(seen.slots[i], life->seed + 1);
+		kept.slots[num_kept] = seen.slots[i];
+		kept.seeds[num_kept] = life->seed + 1;
+		kept.refs[num_kept++] = life->refs[i];
 	}
 	if (!life->own_port)
 		xenevtchn_unbind(own_ports, life->port);
@@ -268,15 +276,15 @@ static void call_ended(const struct __ptrace_syscall_info *call)
 		life->refs[seen.taken + i] =
 			(uint32_t)ptrace(PTRACE_PEEKDATA, seen.pid,
 					 arg + (unsigned int)i * 4, NULL);
-	for (int i = 0; i < count; i++, seen.taken++) {
-		if (!life->mapped)
-			continue;
-		seen.slots[seen.taken] = peer_map(&life->refs[seen.taken], 1);
-		if (seen.slots[seen.taken] < 0)
-			complain("cannot map page %d", seen.taken);
-		else
-			peer_fill(seen.slots[seen.taken], life->seed);
+	if (life->mapped) {
+		peer_map_each(life->refs + seen.taken, (uint32_t)count,
+			      seen.slots + seen.taken);
+		peer_fill_each(seen.slots + seen.taken, (uint32_t)count,
+			       life->seed);
 	}
+	for (int i = 0; i < count; i++, seen.taken++)
+		if (life->mapped && seen.slots[seen.taken] < 0)
+			complain("cannot map page %d", seen.taken);
 }
 
 /* Go on to the next entry or exit of a system call; false at the end. */
@@ -409,8 +417,7 @@ int main(int argc, char **argv)
 
 	srand48(seed);
 	domid = peer_start();
-	count = argc > 1 ? (unsigned int)atoi(argv[1])
-			 : (peer_is_here() ? 2000u : 200u);
+	count = argc > 1 ? (unsigned int)atoi(argv[1]) : 2000u;
 	own_ports = xenevtchn_open(NULL, 0);
 	life = mmap(NULL, sizeof(*life), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
