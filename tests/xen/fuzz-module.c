@@ -43,7 +43,7 @@ static void usage(void)
 	     "\n"
 	     "  --seed N        of the first episode; the next has N + 1 (default: any)\n"
 	     "  --steps N       how many (default 20000)\n"
-	     "  --length N      of an episode (default 1000)\n"
+	     "  --length N      of an episode (default 3000)\n"
 	     "  --seconds N     stop after that time\n"
 	     "  --shrink N      seconds to make a failure short (default 120)\n"
 	     "  --peer WHICH    self: this domain maps what it grants; remote: the\n"
@@ -108,7 +108,7 @@ static void parse(int argc, char **argv)
 
 	peer = type && strcmp(type, "dom0") ? "remote" : "self";
 	fuzz->seed = (uint64_t)time(NULL);
-	fuzz->length = 1000;
+	fuzz->length = 3000;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 's':

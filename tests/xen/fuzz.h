@@ -161,7 +161,8 @@ struct fuzz {
 
 	/* the model: from here on zero at the start of an episode */
 	struct {
-		uint32_t live, held, maybe; /* @maybe: the peer let go */
+		/* @maybe: the peer let go; @counted: what was compared last */
+		uint32_t live, held, maybe, counted;
 		long base, base_linger;
 		bool event;
 		uint8_t labels_used, tag;
