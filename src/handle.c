@@ -133,28 +133,27 @@ free_handle:
 	return NULL;
 }
 
-static bool is_part(const struct gntshr_mapping *mapping, const char *addr,
-		    size_t size, uint64_t index)
+static bool is_part(const struct gntshr_mapping *mapping,
+		    const struct gntshr_share *share)
 {
-	size_t before = (uintptr_t)mapping->addr - (uintptr_t)addr;
+	size_t before = (uintptr_t)mapping->addr - (uintptr_t)share->addr;
+	size_t size = gntshr_share_size(share);
 
 	return before < size && mapping->size <= size - before &&
-	       mapping->offset == index + before;
+	       mapping->offset == share->index + before;
 }
 
 static bool has_mapping(struct gntshr_handle *h,
 			const struct gntshr_mapping *mapping)
 {
 	struct gntshr_share *share = gntshr_table_find(h, mapping->addr);
-	struct gntshr_window *window = h->window;
+	struct gntshr_window *window;
 
-	if (share && !share->window)
-		return is_part(mapping, share->addr, gntshr_share_size(share),
-			       share->index);
-	while (window && !is_part(mapping, window->addr, GNTSHR_WINDOW_SIZE,
-				  window->index))
-		window = window->next;
-	return window;
+	if (!share || share->window) {
+		window = gntshr_table_find_window(h, mapping->addr);
+		share = window ? &window->all : NULL;
+	}
+	return share && is_part(mapping, share);
 }
 
 /*

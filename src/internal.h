@@ -18,28 +18,6 @@
 #define GNTSHR_DOMID_LAST 0x7FEFu
 
 /*
- * A mapping with places for many shares. It lives as long as it is the one of
- * its handle that takes new shares, and after that until the last of them ends;
- * guarded by the lock of the handle.
- *
- * @index	the offset of its first place, as the driver knows it
- * @shares	how many are in it
- * @holed	the program unmapped a part, where something else is by now
- * @next	the one before it
- */
-struct gntshr_window {
-	char *addr;
-	uint64_t index;
-	unsigned int shares;
-	bool holed;
-	struct gntshr_window *next;
-};
-
-/* 4 MiB of addresses, and two page tables at the most. */
-#define GNTSHR_WINDOW_PAGES 1024u
-#define GNTSHR_WINDOW_SIZE ((size_t)GNTSHR_WINDOW_PAGES * GNTSHR_PAGE_SIZE)
-
-/*
  * One share. It is made whole before it enters the table of its handle, and
  * from then on guarded by the lock of the handle.
  *
@@ -57,10 +35,32 @@ struct gntshr_share {
 	bool unlisted;
 };
 
+/* 4 MiB of addresses, and two page tables at the most. */
+#define GNTSHR_WINDOW_PAGES 1024u
+#define GNTSHR_WINDOW_SIZE ((size_t)GNTSHR_WINDOW_PAGES * GNTSHR_PAGE_SIZE)
+
 /*
- * @lock	guards @shares, its members and what is said of windows
- * @shares	the live shares by address, a tree of tsearch(3)
- * @window	all windows; the first of them takes new shares
+ * A mapping with places for many shares. It lives as long as it is the one of
+ * its handle that takes new shares, and after that until the last of them ends;
+ * guarded by the lock of the handle.
+ *
+ * @all		what it spans, as if that were one share
+ * @shares	how many are in it
+ * @holed	the program unmapped a part, where something else is by now
+ * @at		the share that has this page of it, or NULL
+ */
+struct gntshr_window {
+	struct gntshr_share all;
+	unsigned int shares;
+	bool holed;
+	struct gntshr_share *at[GNTSHR_WINDOW_PAGES];
+};
+
+/*
+ * @lock	guards the table, what is in it, and what is said of windows
+ * @shares	those with a mapping of their own, a tree of tsearch(3)
+ * @window	the newest window, which takes new shares, or NULL
+ * @windows	the others, another such tree
  * @no_windows	the driver has none, or they are not wanted
  * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
@@ -70,7 +70,7 @@ struct gntshr_handle {
 	int fd;
 	struct xentoollog_logger *logger;
 	pthread_mutex_t lock;
-	void *shares;
+	void *shares, *windows;
 	struct gntshr_window *window;
 	bool no_windows, has_shared;
 	bool forked;
@@ -98,13 +98,20 @@ struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
 struct gntshr_share *gntshr_table_overlap(struct gntshr_handle *h,
 					  const struct gntshr_share *key);
 struct gntshr_share *gntshr_table_any(struct gntshr_handle *h);
+int gntshr_table_add_window(struct gntshr_handle *h,
+			    struct gntshr_window *window);
+void gntshr_table_remove_window(struct gntshr_handle *h,
+				struct gntshr_window *window);
+struct gntshr_window *gntshr_table_find_window(struct gntshr_handle *h,
+					       const char *addr);
+struct gntshr_window *gntshr_table_any_window(struct gntshr_handle *h);
 
 /* window.c: with the lock held */
 int gntshr_window_take(struct gntshr_handle *h, struct gntshr_share *share);
 int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
 		      struct gntshr_share *share);
 void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share);
-int gntshr_window_end_all(struct gntshr_handle *h);
+int gntshr_window_end(struct gntshr_handle *h, struct gntshr_window *window);
 
 /* share.c */
 int gntshr_drop_shares(struct gntshr_handle *h);

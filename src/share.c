@@ -13,6 +13,8 @@
 
 #define NOTIFY_ALL (GNTSHR_NOTIFY_CLEAR_BYTE | GNTSHR_NOTIFY_SEND_EVENT)
 #define NONE ((uint32_t)-1)
+/* Bytes of the stack for the arguments of ALLOC: enough for 60 pages. */
+#define SMALL_OP 256
 
 /* What the driver gets to do with a page that goes. */
 struct notification {
@@ -134,12 +136,15 @@ static struct gntshr_share *make_share(struct gntshr_handle *h,
 {
 	const struct notification *armed = NULL;
 	struct gntshr_share *share;
+	int error;
 
 	share = calloc(1, sizeof(*share));
 	if (!share)
 		return NULL;
 	if (gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_ALLOC_GREF, op)) {
+		error = errno;
 		free(share);
+		errno = error;
 		return NULL;
 	}
 
@@ -172,11 +177,18 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 			 uint32_t count, uint32_t *refs, unsigned int flags,
 			 const struct notification *notify)
 {
-	struct ioctl_gntalloc_alloc_gref *op;
+	/* The driver wants the whole struct, also where less would do. */
+	size_t size = sizeof(struct ioctl_gntalloc_alloc_gref) +
+		      (count - 1) * sizeof(uint32_t);
+	union {
+		struct ioctl_gntalloc_alloc_gref op;
+		char space[SMALL_OP];
+	} small;
+	struct ioctl_gntalloc_alloc_gref *op = &small.op;
 	struct gntshr_share *share = NULL;
 
-	/* The driver wants the whole struct, also where less would do. */
-	op = malloc(sizeof(*op) + (count - 1) * sizeof(op->gref_ids[0]));
+	if (size > sizeof(small))
+		op = malloc(size);
 	if (op) {
 		op->domid = (uint16_t)domid;
 		op->flags =
@@ -189,7 +201,8 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 	else
 		gntshr_explain_alloc(h, count, notify->action, notify->port);
 
-	free(op);
+	if (op != &small.op)
+		free(op);
 	return share ? share->addr : NULL;
 }
 
@@ -349,29 +362,58 @@ int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
 }
 
 /*
- * End all shares for gntshr_close(), which says what failed first and goes on.
- * A mapping that stayed would keep its pages shared, so it is tried once more.
+ * End a share for gntshr_close(), or leave it to the driver and say why. A
+ * mapping that stayed would keep its pages shared, so it is tried once more.
  */
+static int drop_share(struct gntshr_handle *h, struct gntshr_share *share)
+{
+	int error;
+
+	if (!end_share(h, share))
+		return 0;
+	error = errno;
+	gntshr_table_remove(h, share);
+	if (share->window)
+		gntshr_window_leave(h, share);
+	else
+		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
+	free(share);
+	errno = error;
+	return -1;
+}
+
+/* A window and what is in it. */
+static int drop_window(struct gntshr_handle *h, struct gntshr_window *window)
+{
+	unsigned int i;
+	int error = 0;
+
+	/* It does not go with the last of them. */
+	window->shares++;
+	for (i = 0; i < GNTSHR_WINDOW_PAGES; i++)
+		if (window->at[i] && drop_share(h, window->at[i]) && !error)
+			error = errno;
+	if (gntshr_window_end(h, window) && !error)
+		error = errno;
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+/* End all shares for gntshr_close(), which says what failed first. */
 int gntshr_drop_shares(struct gntshr_handle *h)
 {
+	struct gntshr_window *window;
 	struct gntshr_share *share;
 	int error = 0;
 
-	while ((share = gntshr_table_any(h))) {
-		if (!end_share(h, share))
-			continue;
-		if (!error)
+	while ((share = gntshr_table_any(h)))
+		if (drop_share(h, share) && !error)
 			error = errno;
-		gntshr_table_remove(h, share);
-		if (share->window)
-			gntshr_window_leave(h, share);
-		else
-			gntshr_sys_munmap(share->addr,
-					  gntshr_share_size(share));
-		free(share);
-	}
-	if (gntshr_window_end_all(h) && !error)
-		error = errno;
+	while ((window = gntshr_table_any_window(h)))
+		if (drop_window(h, window) && !error)
+			error = errno;
 	if (!error)
 		return 0;
 	errno = error;

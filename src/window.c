@@ -23,8 +23,8 @@
 static bool has_place(const struct gntshr_window *window,
 		      const struct gntshr_share *share)
 {
-	return window && share->index >= window->index &&
-	       share->index - window->index <=
+	return window && share->index >= window->all.index &&
+	       share->index - window->all.index <=
 		       GNTSHR_WINDOW_SIZE - gntshr_share_size(share);
 }
 
@@ -32,41 +32,51 @@ static int unmap(struct gntshr_handle *h, const struct gntshr_window *window)
 {
 	if (window->holed || h->forked)
 		return 0;
-	return gntshr_sys_munmap(window->addr, GNTSHR_WINDOW_SIZE);
+	return gntshr_sys_munmap(window->all.addr, GNTSHR_WINDOW_SIZE);
 }
 
-/* One that has no shares goes, or stays for gntshr_window_end_all(). */
-static void drop(struct gntshr_handle *h, struct gntshr_window *window)
+/*
+ * The newest one makes room for another: it waits in the table for the end of
+ * its shares.
+ */
+static int retire(struct gntshr_handle *h)
 {
-	struct gntshr_window **at = &h->window;
+	struct gntshr_window *window = h->window;
 
-	if (window->shares || unmap(h, window))
-		return;
-	while (*at != window)
-		at = &(*at)->next;
-	*at = window->next;
-	free(window);
+	if (!window)
+		return 0;
+	if (window->shares) {
+		if (gntshr_table_add_window(h, window))
+			return -1;
+	} else {
+		if (unmap(h, window))
+			return -1;
+		free(window);
+	}
+	h->window = NULL;
+	return 0;
 }
 
 /* A window that begins with @share and takes those that follow. */
 static struct gntshr_window *begin(struct gntshr_handle *h,
 				   const struct gntshr_share *share)
 {
-	struct gntshr_window *window = calloc(1, sizeof(*window));
+	struct gntshr_window *window;
 
+	if (retire(h))
+		return NULL;
+	window = calloc(1, sizeof(*window));
 	if (!window)
 		return NULL;
-	window->addr = gntshr_sys_mmap(h->fd, GNTSHR_WINDOW_SIZE,
-				       GNTALLOC_WINDOW | share->index);
-	if (window->addr == MAP_FAILED) {
+	window->all.count = GNTSHR_WINDOW_PAGES;
+	window->all.index = share->index;
+	window->all.addr = gntshr_sys_mmap(h->fd, GNTSHR_WINDOW_SIZE,
+					   GNTALLOC_WINDOW | share->index);
+	if (window->all.addr == MAP_FAILED) {
+		h->no_windows = errno != ENOMEM;
 		free(window);
-		h->no_windows = true;
 		return NULL;
 	}
-	window->index = share->index;
-	if (h->window)
-		drop(h, h->window);
-	window->next = h->window;
 	h->window = window;
 	return window;
 }
@@ -75,7 +85,7 @@ static struct gntshr_window *begin(struct gntshr_handle *h,
 int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
 		      struct gntshr_share *share)
 {
-	char *addr = window->addr + (share->index - window->index);
+	char *addr = window->all.addr + (share->index - window->all.index);
 	struct ioctl_gntalloc_map_gref op = {
 		.index = share->index,
 		.addr = (uintptr_t)addr,
@@ -109,30 +119,31 @@ int gntshr_window_take(struct gntshr_handle *h, struct gntshr_share *share)
 	return 0;
 }
 
-/* A share that was mapped in its window is gone. */
+/*
+ * A share that was mapped in its window is gone. With the last one the window
+ * goes, unless it takes new ones, or stays for gntshr_close().
+ */
 void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share)
 {
 	struct gntshr_window *window = share->window;
 
-	window->shares--;
-	if (window != h->window)
-		drop(h, window);
+	if (--window->shares || window == h->window || unmap(h, window))
+		return;
+	gntshr_table_remove_window(h, window);
+	free(window);
 }
 
-/* All windows go: the shares that were in them have left. */
-int gntshr_window_end_all(struct gntshr_handle *h)
+/* A window goes for good: the shares that were in it have left. */
+int gntshr_window_end(struct gntshr_handle *h, struct gntshr_window *window)
 {
-	struct gntshr_window *window;
 	int error = 0;
 
-	while ((window = h->window)) {
-		if (unmap(h, window)) {
-			error = error ? error : errno;
-			unmap(h, window);
-		}
-		h->window = window->next;
-		free(window);
+	if (unmap(h, window)) {
+		error = errno;
+		unmap(h, window);
 	}
+	gntshr_table_remove_window(h, window);
+	free(window);
 	if (!error)
 		return 0;
 	errno = error;

@@ -67,7 +67,7 @@ static void sharing_says_why(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		fake.fail_at = fake.steps + 3;
+		fake.fail_at = fake.steps + 2;
 		fake.fail_errno = cases[i].error;
 		assert_null(gntshr_share_pages(h, 0, 1, &ref, 0));
 		assert_said("cannot share 1 pages", cases[i].error);
@@ -93,7 +93,7 @@ static void no_space_says_which(void **state)
 	(void)state;
 #define share_fails() \
 	do { \
-		fake.fail_at = fake.steps + 3; \
+		fake.fail_at = fake.steps + 2; \
 		fake.fail_errno = ENOSPC; \
 		assert_null(gntshr_share_pages(h, 0, 10, refs, 0)); \
 	} while (0)
@@ -137,7 +137,7 @@ static void each_error_is_told_once(void **state)
 	assert_said("flags 0x2", EINVAL);
 	assert_null(gntshr_share_page_notify(h, 0, refs, 0, 4096, -1));
 	assert_said("byte 4096", EINVAL);
-	fake.fail_at = fake.steps + 4;
+	fake.fail_at = fake.steps + 3;
 	assert_null(gntshr_share_pages(h, 0, 2, refs, 0));
 	assert_said("cannot share 2 pages", EXFULL);
 

@@ -17,10 +17,21 @@ static gntshr_handle *open_with_windows(void)
 	return h;
 }
 
-/* Each time in a handle without a window yet, or in one that has one. */
-static void share_in_window_fails(bool has_one, unsigned int steps,
-				  unsigned int without)
+static void use_up_window(gntshr_handle *h)
 {
+	static uint32_t refs[GNTSHR_WINDOW_PAGES];
+
+	assert_non_null(gntshr_share_pages(h, 0, GNTSHR_WINDOW_PAGES, refs, 1));
+}
+
+/*
+ * Each time in a handle without a window yet, or in one that has one, with room
+ * or without.
+ */
+static void share_in_window_fails(bool has_one, bool is_full,
+				  unsigned int steps, unsigned int without)
+{
+	uint32_t live = 1 + has_one + (is_full ? GNTSHR_WINDOW_PAGES : 0);
 	unsigned int n, fell_back = 0;
 
 	for_each_failure (n) {
@@ -30,6 +41,8 @@ static void share_in_window_fails(bool has_one, unsigned int steps,
 
 		if (has_one)
 			assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
+		if (is_full)
+			use_up_window(h);
 		ref = 70;
 		fail_at(n);
 		page = gntshr_share_page_notify(h, 0, &ref, 1, 0, FAKE_PORT);
@@ -46,8 +59,8 @@ static void share_in_window_fails(bool has_one, unsigned int steps,
 			assert_int_equal(fake.cleared + fake.events, 0);
 		}
 		fake.cleared = fake.events = 0;
-		assert_int_equal(fake.listed, 1 + has_one);
-		assert_int_equal(fake.mapped, 1 + has_one);
+		assert_int_equal(fake.listed, live);
+		assert_int_equal(fake.mapped, live);
 		assert_int_equal(gntshr_close(h), 0);
 		assert_int_equal(fake.windows, 0);
 		if (fake.failed == FAKE_NONE)
@@ -60,14 +73,21 @@ static void share_in_window_fails(bool has_one, unsigned int steps,
 static void share_in_a_new_window_fails(void **state)
 {
 	(void)state;
-	/* Struct, record, ALLOC, window, its mmap, MAP, notification, table. */
-	share_in_window_fails(false, 8, 3);
+	/* Record, ALLOC, window, its mmap, MAP, notification. */
+	share_in_window_fails(false, false, 6, 3);
 }
 
 static void share_in_an_old_window_fails(void **state)
 {
 	(void)state;
-	share_in_window_fails(true, 6, 1);
+	share_in_window_fails(true, false, 4, 1);
+}
+
+static void share_behind_a_full_window_fails(void **state)
+{
+	(void)state;
+	/* As in a new one, and the table must take the full one. */
+	share_in_window_fails(true, true, 7, 4);
 }
 
 static void unshare_in_window_fails(void **state)
@@ -139,9 +159,9 @@ static void share_in_window_and_the_rest_fail(void **state)
 
 	/* The mapping of its own is what failed at last. */
 	while (!share_fails_from(n, state, open_with_windows(),
-				 n >= 4 && n <= 6))
+				 n >= 3 && n <= 5))
 		n++;
-	assert_int_equal(n, 9);
+	assert_int_equal(n, 7);
 }
 
 static void all_of_close_with_windows_fails(void **state)
@@ -155,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(share_in_a_new_window_fails),
 		test(share_in_an_old_window_fails),
+		test(share_behind_a_full_window_fails),
 		test(unshare_in_window_fails),
 		test(last_unshare_in_window_fails),
 		test(close_with_windows_fails),

@@ -155,8 +155,8 @@ static void may_be_refused_to_a_share(void **state)
 
 	(void)state;
 	make_share(1, true);
-	/* Struct, record, ALLOC, MAP. */
-	fake.fail_at = fake.steps + 4;
+	/* Record, ALLOC, MAP. */
+	fake.fail_at = fake.steps + 3;
 	pages = make_share(2, false);
 	assert_int_equal(fake.failed, FAKE_MAP);
 	other = make_share(2, true);
@@ -275,7 +275,7 @@ static void stay_where_the_program_unmapped(void **state)
 	fake_program_unmaps(old, 2 * PAGE);
 	assert_int_equal(fake.released, 0);
 	fake.place = old;
-	fake.fail_at = fake.steps + 4;
+	fake.fail_at = fake.steps + 3;
 	new = make_share(2, false);
 	assert_int_equal(fake.failed, FAKE_MAP);
 	assert_ptr_equal(new, old);

@@ -194,7 +194,7 @@ static void share_fails(void **state)
 		assert_int_equal(fake.cleared, 0);
 	}
 	/* Struct, record, ALLOC, mmap, notification, table; then DEALLOC. */
-	assert_int_equal(n, 7);
+	assert_int_equal(n, 6);
 	assert_int_equal(errno, 0);
 	assert_ptr_equal(fake_page(ref)->addr, page);
 	assert_int_equal(xengntshr_unshare(h, page, 1), 0);
