@@ -48,26 +48,25 @@ static void after_fork_in_child(void)
 	after_fork(true);
 }
 
-static int list_handle(struct gntshr_handle *h)
+/*
+ * At load, not with the first handle: fork calls what was registered last
+ * first, so a program's own handlers find our locks free. Its locks come before
+ * ours.
+ */
+__attribute__((constructor)) static void register_fork_handlers(void)
 {
-	int error = 0;
+	fork_handlers = !pthread_atfork(before_fork, after_fork_in_parent,
+					after_fork_in_child);
+}
 
+static void list_handle(struct gntshr_handle *h)
+{
 	pthread_mutex_lock(&handles_lock);
-	if (!fork_handlers)
-		error = pthread_atfork(before_fork, after_fork_in_parent,
-				       after_fork_in_child);
-	if (!error) {
-		fork_handlers = true;
-		h->next = handles;
-		if (handles)
-			handles->prev = h;
-		handles = h;
-	}
+	h->next = handles;
+	if (handles)
+		handles->prev = h;
+	handles = h;
 	pthread_mutex_unlock(&handles_lock);
-	if (!error)
-		return 0;
-	errno = error;
-	return -1;
 }
 
 /* With handles_lock held. */
@@ -99,9 +98,9 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 		return NULL;
 	}
 
-	h = calloc(1, sizeof(*h));
+	h = fork_handlers ? calloc(1, sizeof(*h)) : NULL;
 	if (!h) {
-		gntshr_fail(logger, errno, "no memory for a handle");
+		gntshr_fail(logger, ENOMEM, "no memory for a handle");
 		return NULL;
 	}
 	h->logger = logger;
@@ -117,16 +116,9 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 		gntshr_explain_open(logger);
 		goto free_handle;
 	}
-	if (list_handle(h)) {
-		gntshr_fail(logger, errno, "no memory for a handle");
-		goto close_device;
-	}
+	list_handle(h);
 	return h;
 
-close_device:
-	error = errno;
-	gntshr_sys_close(h->fd);
-	errno = error;
 free_handle:
 	pthread_mutex_destroy(&h->lock);
 	free(h);

@@ -324,16 +324,7 @@ static void end_share(void)
 	after_call(handle, error);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-/* The library has its handlers of fork from the first handle on. */
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc, (void)argv;
-	fake_setup(NULL);
-	return gntshr_close(gntshr_open(NULL, 0));
-}
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {

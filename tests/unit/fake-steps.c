@@ -74,8 +74,6 @@ int __wrap_pthread_mutex_init(pthread_mutex_t *mutex,
 int __wrap_pthread_atfork(handler_fn *before, handler_fn *in_parent,
 			  handler_fn *in_child)
 {
-	if (fake_fails(FAKE_MEMORY))
-		return ENOMEM;
 	fake_fork_handlers.before = before;
 	fake_fork_handlers.in_child = in_child;
 	return __real_pthread_atfork(before, in_parent, in_child);

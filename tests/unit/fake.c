@@ -185,6 +185,12 @@ static void in_child(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* Before the library, so that its own locks are taken first. */
+__attribute__((constructor(101))) static void register_fork_handlers(void)
+{
+	assert(!__real_pthread_atfork(before_fork, in_parent, in_child));
+}
+
 void fake_become_child(void)
 {
 	fake_fork_handlers.before();
@@ -217,14 +223,7 @@ void fake_program_unmaps(void *addr, size_t size)
 
 int fake_setup(void **state)
 {
-	static bool forks;
-
 	(void)state;
-	/* Before the library, so that its own locks are taken first. */
-	if (!forks)
-		assert(!__real_pthread_atfork(before_fork, in_parent,
-					      in_child));
-	forks = true;
 	fake_device_setup();
 	fake_windows_setup();
 	memset(files, 0, sizeof(files));

@@ -24,12 +24,10 @@ static void open_fails_at(unsigned int steps)
 	gntshr_close(h);
 }
 
-/* The first handle of a process also has fork call the library. */
-static void first_open_fails(void **state)
+static void open_fails(void **state)
 {
 	(void)state;
-	/* Handle, lock, device, handlers. */
-	open_fails_at(4);
+	/* Handle, lock, device. */
 	open_fails_at(3);
 }
 
@@ -193,7 +191,7 @@ int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 	const struct CMUnitTest tests[] = {
-		test(first_open_fails),
+		test(open_fails),
 		test(share_fails),
 		test(share_with_notification_fails),
 		test(notify_fails),

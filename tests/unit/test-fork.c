@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fake-steps.h"
 #include "fake.h"
 
 /* Runs @child in a child; true if it returned true. */
@@ -227,6 +228,35 @@ static void close_fails_in_a_child(void **state)
 	}
 }
 
+/* ---- a program's own handlers, which may have locks of its own ---- */
+
+static gntshr_handle *watched;
+static bool was_free;
+
+static void before_fork(void)
+{
+	if (!watched)
+		return;
+	was_free = !pthread_mutex_trylock(&watched->lock);
+	if (was_free)
+		pthread_mutex_unlock(&watched->lock);
+}
+
+static void handlers_find_locks_free(void **state)
+{
+	gntshr_handle *h = gntshr_open(NULL, 0);
+	uint32_t ref;
+	void *page = gntshr_share_pages(h, 0, 1, &ref, 1);
+
+	(void)state;
+	assert_non_null(page);
+	watched = h;
+	assert_true(in_child(closes, h, page));
+	watched = NULL;
+	assert_true(was_free);
+	assert_int_equal(gntshr_close(h), 0);
+}
+
 int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
@@ -238,7 +268,10 @@ int main(void)
 		test(the_childs_own_in_their_place),
 		test(other_pages_in_their_place),
 		test(close_fails_in_a_child),
+		test(handlers_find_locks_free),
 	};
 
+	/* Before there is any handle. */
+	__real_pthread_atfork(before_fork, NULL, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
