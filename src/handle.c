@@ -170,15 +170,17 @@ static int drop_copy(void *handle, const struct gntshr_mapping *mapping)
 
 /*
  * With handles_lock, so that no child gets a handle that is half closed, and
- * copies of shares that it could not end.
+ * copies of shares that it could not end. A thread that was cancelled here, in
+ * close() or while it reads /proc, would leave it locked to every later fork.
  */
 int gntshr_close(gntshr_handle *h)
 {
-	int before = errno, error = 0;
+	int before = errno, error = 0, cancel;
 
 	if (!h)
 		return 0;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&handles_lock);
 	if (h->forked && gntshr_sys_mappings(h->fd, drop_copy, h))
 		error = errno;
@@ -190,6 +192,7 @@ int gntshr_close(gntshr_handle *h)
 	pthread_mutex_unlock(&handles_lock);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
+	pthread_setcancelstate(cancel, NULL);
 
 	errno = error ? error : before;
 	return error ? -1 : 0;

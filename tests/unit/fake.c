@@ -58,6 +58,8 @@ int gntshr_sys_open(const char *path, int flags)
 
 int gntshr_sys_close(int fd)
 {
+	/* As in close(). */
+	pthread_testcancel();
 	pthread_mutex_lock(&lock);
 	*file(fd) = FREE;
 	fake.open--;

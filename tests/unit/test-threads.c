@@ -174,6 +174,32 @@ static void fork_in_the_midst(void **state)
 	assert_int_equal(fake.cleared, 2 * THREADS * ROUNDS);
 }
 
+static void *close_and_be_cancelled(void *arg)
+{
+	(void)arg;
+	pthread_cancel(pthread_self());
+	gntshr_close(h);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Not before it is closed: close has a lock that fork waits for. */
+static void cancelled_behind_close(void **state)
+{
+	pthread_t thread;
+	uint32_t ref;
+	void *result;
+
+	(void)state;
+	assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
+	assert_int_equal(
+		pthread_create(&thread, NULL, close_and_be_cancelled, NULL), 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, PTHREAD_CANCELED);
+	assert_int_equal(fake.open, 0);
+	assert_int_equal(fake.mapped, 0);
+}
+
 int main(void)
 {
 #define test(f) \
@@ -184,6 +210,9 @@ int main(void)
 		test(own_pages),
 		test(same_page),
 		test(fork_in_the_midst),
+		/* The last: if it fails, nothing can be opened any more. */
+		cmocka_unit_test_setup_teardown(cancelled_behind_close, setup,
+						fake_teardown),
 	};
 
 	alarm(PATIENCE_S);
