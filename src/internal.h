@@ -46,12 +46,13 @@ struct gntshr_share {
  *
  * @all		what it spans, as if that were one share
  * @shares	how many are in it
+ * @taken	how many ever were
  * @holed	the program unmapped a part, where something else is by now
  * @at		the share that has this page of it, or NULL
  */
 struct gntshr_window {
 	struct gntshr_share all;
-	unsigned int shares;
+	unsigned int shares, taken;
 	bool holed;
 	struct gntshr_share *at[GNTSHR_WINDOW_PAGES];
 };
@@ -62,6 +63,7 @@ struct gntshr_window {
  * @window	the newest window, which takes new shares, or NULL
  * @windows	the others, another such tree
  * @no_windows	the driver has none, or they are not wanted
+ * @alone	so many small shares get no window
  * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
  * @next, @prev	the list of all handles, guarded by its own lock (handle.c)
@@ -73,6 +75,7 @@ struct gntshr_handle {
 	void *shares, *windows;
 	struct gntshr_window *window;
 	bool no_windows, has_shared;
+	unsigned int alone;
 	bool forked;
 	struct gntshr_handle *next, *prev;
 };

@@ -19,6 +19,12 @@
 
 /* For more pages a mapping of their own costs little. */
 #define SHARE_MAX 64u
+/*
+ * Large shares use up the places between small ones. A window that took fewer
+ * than this was not worth its mapping, and for some shares there is none.
+ */
+#define TAKEN_MIN 4u
+#define ALONE 64u
 
 static bool has_place(const struct gntshr_window *window,
 		      const struct gntshr_share *share)
@@ -61,10 +67,15 @@ static int retire(struct gntshr_handle *h)
 static struct gntshr_window *begin(struct gntshr_handle *h,
 				   const struct gntshr_share *share)
 {
+	bool few = h->window && h->window->taken < TAKEN_MIN;
 	struct gntshr_window *window;
 
 	if (retire(h))
 		return NULL;
+	if (few) {
+		h->alone = ALONE;
+		return NULL;
+	}
 	window = calloc(1, sizeof(*window));
 	if (!window)
 		return NULL;
@@ -110,12 +121,17 @@ int gntshr_window_take(struct gntshr_handle *h, struct gntshr_share *share)
 	h->has_shared = true;
 	if (first || h->no_windows || share->count > SHARE_MAX)
 		return -1;
+	if (h->alone) {
+		h->alone--;
+		return -1;
+	}
 	if (!has_place(window, share))
 		window = begin(h, share);
 	if (!window || gntshr_window_map(h, window, share))
 		return -1;
 	share->window = window;
 	window->shares++;
+	window->taken++;
 	return 0;
 }
 

@@ -55,6 +55,13 @@ static void end_share(void *pages, uint32_t count)
 	assert_int_equal(fake.released, released + count);
 }
 
+/* The next one is only begun if this one took a few shares. */
+static void use_window(void)
+{
+	for (int i = 0; i < 3; i++)
+		end_share(make_share(1, true), 1);
+}
+
 static void take_small_shares(void **state)
 {
 	char *small, *most, *large;
@@ -106,13 +113,32 @@ static void are_not_reached_over(void **state)
 	char *begin = make_share(1, true), *pages;
 
 	(void)state;
-	end_share(make_share(WINDOW_PAGES - 3, false), WINDOW_PAGES - 3);
+	use_window();
+	end_share(make_share(WINDOW_PAGES - 6, false), WINDOW_PAGES - 6);
 	end_share(begin, 1);
 	/* Two places are left, and nothing is in the window. */
 	pages = make_share(3, true);
 	assert_int_equal(fake.windows, 1);
 	assert_int_equal(fake.windows_asked, 2);
 	assert_ptr_equal(make_share(1, true), pages + 3 * PAGE);
+}
+
+/*
+ * One that large shares end soon is no gain: then small ones have a mapping of
+ * their own for a while.
+ */
+static void are_not_for_a_few(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		make_share(1, i < 2);
+		end_share(make_share(WINDOW_PAGES / 2, false),
+			  WINDOW_PAGES / 2);
+	}
+	for (int i = 0; i < 64; i++)
+		make_share(1, false);
+	assert_int_equal(fake.windows_asked, 1);
+	make_share(1, true);
 }
 
 /* Windows in the middle of the list go as well as those at its end. */
@@ -123,6 +149,7 @@ static void go_in_any_order(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++) {
 		pages[i] = make_share(1, true);
+		use_window();
 		end_share(make_share(WINDOW_PAGES, false), WINDOW_PAGES);
 	}
 	assert_int_equal(fake.windows, 4);
@@ -281,6 +308,7 @@ static void stay_where_the_program_unmapped(void **state)
 	assert_ptr_equal(new, old);
 	assert_int_equal(fake.released, 2);
 
+	use_window();
 	end_share(make_share(WINDOW_PAGES, false), WINDOW_PAGES);
 	make_share(1, true);
 	end_share(begin, 1);
@@ -308,6 +336,7 @@ int main(void)
 		test(take_small_shares),
 		test(follow_each_other),
 		test(are_not_reached_over),
+		test(are_not_for_a_few),
 		test(go_in_any_order),
 		test(may_not_be_there),
 		test(may_be_refused_to_a_share),
