@@ -5,7 +5,7 @@
  * The kernel hands the reference that was freed last out first. A peer that is
  * late would then map a page of somebody else. So references that come back
  * wait here for ref_delay, and those that came first are used first; but rather
- * those than none.
+ * those than none, and rather those than more and more of the grant table.
  *
  * They are kept as private chains of the grant table, which link references
  * through its own table. Such a chain is a stack; turned over once, it gives
@@ -37,6 +37,8 @@ struct bucket {
 
 /* A ring, oldest bucket at @oldest; more would only make the delay exacter. */
 #define BUCKETS 8
+/* When more than so many wait, the oldest is used: half of a default table. */
+#define WAIT_MAX 16384
 /* So many stay here for us even when they are old; one frame of the table. */
 #define KEEP 512
 /* The grant table's lock is held, without interrupts, while so many are freed.
@@ -167,7 +169,7 @@ int refs_claim(grant_ref_t *refs, unsigned int count)
 	int err;
 
 	mutex_lock(&refs_lock);
-	got = take(refs, count, false);
+	got = take(refs, count, waiting > WAIT_MAX);
 	err = take_new(refs + got, count - got);
 	if (err) {
 		got += take(refs + got, count - got, true);

@@ -118,6 +118,29 @@ void references_rest(void **state)
 	set_parameter(PARAMETER "ref_delay", delay);
 }
 
+/* Nor do they take up the whole grant table: at most 16384 wait. */
+void references_do_not_pile_up(void **state)
+{
+	enum { ROUNDS = 26, COUNT = 1000, WAIT_MAX = 16384 };
+	unsigned int delay = parameter(PARAMETER "ref_delay");
+	static unsigned char seen[1 << 20];
+	unsigned int distinct = 0;
+
+	(void)state;
+	set_parameter(PARAMETER "ref_delay", 3600000);
+	for (int round = 0; round < ROUNDS; round++) {
+		assert_int_equal(dealloc(alloc(COUNT), COUNT), 0);
+		for (uint32_t i = 0; i < COUNT; i++) {
+			assert_true(refs[i] < sizeof(seen));
+			distinct += !seen[refs[i]]++;
+		}
+	}
+	set_parameter(PARAMETER "ref_delay", delay);
+	/* Until the last of them is on its way, one more round is not. */
+	assert_true(distinct > WAIT_MAX);
+	assert_true(distinct <= WAIT_MAX + 2 * COUNT);
+}
+
 void a_killed_process_leaves_nothing(void **state)
 {
 	int up[2];

@@ -56,6 +56,7 @@ void a_pinned_page_lingers(void **state);
 void the_peer_lets_go_late(void **state);
 void the_limit_holds(void **state);
 void references_rest(void **state);
+void references_do_not_pile_up(void **state);
 void a_killed_process_leaves_nothing(void **state);
 
 #endif
