@@ -143,6 +143,27 @@ static void last_unshare_in_window_fails(void **state)
 	assert_int_equal(gntshr_close(h), 0);
 }
 
+/* It cannot make room, so there is no new one until it can. */
+static void unmap_of_an_empty_window_fails(void **state)
+{
+	gntshr_handle *h = open_with_windows();
+	uint32_t ref;
+
+	(void)state;
+	assert_int_equal(
+		gntshr_unshare(h, gntshr_share_pages(h, 0, 1, &ref, 1), 1), 0);
+	use_up_window(h);
+	fail_at(3);
+	assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
+	assert_int_equal(fake.failed, FAKE_MUNMAP);
+	fake.fail_at = 0;
+	assert_false(fake_page(ref)->in_window);
+	assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
+	assert_true(fake_page(ref)->in_window);
+	assert_int_equal(fake.windows, 1);
+	assert_int_equal(gntshr_close(h), 0);
+}
+
 static void close_with_windows_fails(void **state)
 {
 	(void)state;
@@ -182,6 +203,7 @@ int main(void)
 		test(share_behind_a_full_window_fails),
 		test(unshare_in_window_fails),
 		test(last_unshare_in_window_fails),
+		test(unmap_of_an_empty_window_fails),
 		test(close_with_windows_fails),
 		test(share_in_window_and_the_rest_fail),
 		test(all_of_close_with_windows_fails),
