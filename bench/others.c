@@ -205,7 +205,7 @@ void memory(char **counts)
 
 /* ---- a peer that does not let go ---- */
 
-#define PEER_SAMPLES 3
+#define PEER_SAMPLES 5
 /* The stock module gives back 10 pages a second. */
 #define PEER_SETTLE_S 60
 #define POLL_MS 10
