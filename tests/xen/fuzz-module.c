@@ -53,7 +53,12 @@ static void usage(void)
 	     "                  remote 100)\n"
 	     "  --valid         only arguments that are right by themselves, and no\n"
 	     "                  read-only descriptors\n"
-	     "  --trace         tell each step before it is taken");
+	     "  --trace         tell each step before it is taken\n"
+	     "\n"
+	     "After each step what it came to is compared with the model, and the places that\n"
+	     "it was about. The counters are read if they ought to have changed, and each 4th\n"
+	     "step; so are events. When steps are taken again to shorten them, all is compared\n"
+	     "after each.");
 }
 
 static int open_parameter(const char *name, int flags)
