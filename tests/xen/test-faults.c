@@ -42,6 +42,12 @@
 /* What one page table maps; the runs are mapped across the border of two. */
 #define TABLE (512 * PAGE)
 
+/*
+ * The n-th is not always the same one: now and then the kernel needs a page for
+ * its small objects, and whatever is behind that comes later.
+ */
+#define SWEEPS 3
+
 /* Only ever waited for in full when a test fails. */
 #define PATIENCE_MS 30000
 
@@ -428,17 +434,18 @@ static bool fail_nth(const struct op *op, unsigned int nth, bool always)
 static void every_failure(void **state)
 {
 	const struct op *op = *state;
-	unsigned int nth = 1, more = 1;
+	unsigned int failures = 0, more = 1;
 
 	faults_hooked = false;
-	while (fail_nth(op, nth, false))
-		nth++;
+	for (int sweep = 0; sweep < SWEEPS; sweep++)
+		for (unsigned int nth = 1; fail_nth(op, nth, false); nth++)
+			failures++;
 	/* Others that fail in a row are those of hooks. */
 	while (faults_hooked && fail_nth(op, more, true))
 		more++;
 	printf("%s: %u failures, %u with those behind them\n", op->name,
-	       nth - 1, more - 1);
-	assert_true(nth > 1);
+	       failures, more - 1);
+	assert_true(failures > 0);
 }
 
 /* How many pages can be shared at once: as many as there are references. */
