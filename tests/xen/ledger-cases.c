@@ -331,6 +331,18 @@ void peer_fill(void *pages, uint32_t count, uint32_t seed)
 		cannot("fill pages as the peer");
 }
 
+unsigned int peer_byte(const void *pages, size_t at)
+{
+	long byte;
+
+	if (in_dom0())
+		return ((const volatile unsigned char *)pages)[at];
+	byte = remote("byte %ld %zu", slot(pages), at);
+	if (byte < 0)
+		cannot("read a byte as the peer");
+	return (unsigned int)byte;
+}
+
 bool peer_finds(const void *pages, uint32_t count, uint32_t seed)
 {
 	const unsigned char *bytes = pages;

@@ -278,25 +278,28 @@ static int notify_later(void *h, unsigned char *pages)
 static void notification_at_any_time(void)
 {
 	const struct library *lib = library();
-	unsigned char *pages, *peer;
-	void *h = must_open(lib);
+	unsigned char *pages;
+	void *h = must_open(lib), *peer;
 	uint32_t two[2];
 	int result;
+	bool cleared;
 
 	pages = lib->share_pages(h, 2, two);
 	if (!pages)
 		cannot("share two pages");
 	memset(pages, 0xFF, 2 * PAGE);
 	peer = peer_map(two, 2);
+	if (!peer)
+		cannot("map them as the peer");
 	result = notify_later(h, pages);
 	expect(!result, "set after sharing, on the second of two pages: %s",
 	       result && errno == ENOENT ? "ENOENT" : outcome(result));
 	lib->unshare(h, pages, 2);
-	expect(peer && !peer[PAGE + 5] && peer[5] == 0xFF,
+	cleared = !peer_byte(peer, PAGE + 5);
+	expect(cleared && peer_byte(peer, 5) == 0xFF,
 	       "after unshare the byte is %s",
-	       peer && !peer[PAGE + 5] ? "cleared" : "as it was");
-	if (peer)
-		peer_unmap(peer, 2);
+	       cleared ? "cleared" : "as it was");
+	peer_unmap(peer, 2);
 	lib->close(h);
 }
 

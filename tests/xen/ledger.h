@@ -62,6 +62,7 @@ const char *outcome(int result);
 void *peer_map(const uint32_t *which, uint32_t count);
 void peer_unmap(void *pages, uint32_t count);
 void peer_fill(void *pages, uint32_t count, uint32_t seed);
+unsigned int peer_byte(const void *pages, size_t at);
 bool peer_finds(const void *pages, uint32_t count, uint32_t seed);
 
 /* Text files of the kernel. */
