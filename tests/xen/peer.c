@@ -243,13 +243,19 @@ int main(int argc, char **argv)
 
 		free(xs_read_watch(xs, &n));
 		order = xs_read(xs, XBT_NULL, request, &n);
-		if (!order || sscanf(order, "%u %n", &seq, &offset) != 1 ||
-		    seq == last) {
+		if (!order || sscanf(order, "%u %n", &seq, &offset) != 1) {
 			free(order);
 			continue;
 		}
-		if (!strcmp(order + offset, "quit"))
+		if (!strcmp(order + offset, "quit")) {
+			/* It is not meant for the next peer. */
+			xs_rm(xs, XBT_NULL, request);
 			return 0;
+		}
+		if (seq == last) {
+			free(order);
+			continue;
+		}
 		last = seq;
 		n = obey(seq, order + offset, answer, sizeof(answer));
 		if (!xs_write(xs, XBT_NULL, reply, answer, n))
