@@ -112,8 +112,9 @@ static struct vm_area_struct *find_window(struct gntalloc_file *file,
 }
 
 /*
- * As in mmap() the mapping is locked against all else, madvise() included: what
- * lazy MMU mode holds back would not be seen there.
+ * As in mmap() the mapping is locked against all else: what lazy MMU mode holds
+ * back would not be seen there. Setting flags, which it has already, is what
+ * locks out the madvise() of newer kernels, which takes no mmap_lock.
  */
 int file_map(struct gntalloc_file *file, unsigned long addr, u64 index,
 	     unsigned long count)
