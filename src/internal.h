@@ -116,7 +116,9 @@ int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
 void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share);
 int gntshr_window_end(struct gntshr_handle *h, struct gntshr_window *window);
 
-/* share.c */
+/* unshare.c */
+int gntshr_check_owner(struct gntshr_handle *h);
+int gntshr_dealloc(struct gntshr_handle *h, const struct gntshr_share *share);
 int gntshr_drop_shares(struct gntshr_handle *h);
 
 /* reason.c: errors in words */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Shares: making them, arming their notification, ending them. */
+/* Shares: making them, and arming their notification. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,30 +35,10 @@ static int set_notify(struct gntshr_handle *h, uint64_t index,
 	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
 }
 
-static int dealloc(struct gntshr_handle *h, const struct gntshr_share *share)
-{
-	struct ioctl_gntalloc_dealloc_gref op = {
-		.index = share->index,
-		.count = share->count,
-	};
-
-	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
-}
-
-/* In a child of the process that opened the handle nothing may be done. */
-static int check_owner(struct gntshr_handle *h)
-{
-	if (!h->forked)
-		return 0;
-	return gntshr_fail(
-		h->logger, EPERM,
-		"this handle came through fork and can only be closed");
-}
-
 static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
 		       const uint32_t *refs, unsigned int flags)
 {
-	if (check_owner(h))
+	if (gntshr_check_owner(h))
 		return -1;
 	if (domid > GNTSHR_DOMID_LAST)
 		return gntshr_fail(h->logger, EINVAL,
@@ -98,7 +78,7 @@ static void unmake_share(struct gntshr_handle *h, struct gntshr_share *share,
 		gntshr_sys_empty(share->addr, gntshr_share_size(share));
 	else if (share->addr != MAP_FAILED)
 		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
-	dealloc(h, share);
+	gntshr_dealloc(h, share);
 	if (share->window)
 		gntshr_window_leave(h, share);
 	free(share);
@@ -116,7 +96,7 @@ static void end_stale(struct gntshr_handle *h, const struct gntshr_share *share)
 
 	while ((stale = gntshr_table_overlap(h, share)) && !stale->ending) {
 		if (!stale->unlisted)
-			dealloc(h, stale);
+			gntshr_dealloc(h, stale);
 		gntshr_table_remove(h, stale);
 		if (stale->window) {
 			stale->window->holed = true;
@@ -246,7 +226,7 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 	struct gntshr_share *share;
 	uint64_t index = 0;
 
-	if (check_owner(h))
+	if (gntshr_check_owner(h))
 		return -1;
 	if (action & ~NOTIFY_ALL)
 		return gntshr_fail(h->logger, EINVAL,
@@ -269,153 +249,5 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 	if (errno == ENOENT)
 		errno = EINVAL;
 	gntshr_explain_notify(h, action, port);
-	return -1;
-}
-
-/* Take the share that is just this for ending, from all other threads. */
-static struct gntshr_share *claim(struct gntshr_handle *h, const void *addr,
-				  uint32_t count)
-{
-	struct gntshr_share *share;
-
-	pthread_mutex_lock(&h->lock);
-	share = gntshr_table_find(h, addr);
-	if (share &&
-	    (share->ending || share->addr != addr || share->count != count))
-		share = NULL;
-	if (share)
-		share->ending = true;
-	pthread_mutex_unlock(&h->lock);
-	return share;
-}
-
-/*
- * Have the driver end the grants. A page in a window must leave it before: no
- * mapping goes there whose end the driver would see.
- */
-static int unlist(struct gntshr_handle *h, struct gntshr_share *share)
-{
-	int error;
-
-	if (share->unlisted || h->forked)
-		return 0;
-	if (share->window &&
-	    gntshr_sys_empty(share->addr, gntshr_share_size(share)))
-		return -1;
-	if (dealloc(h, share)) {
-		error = errno;
-		pthread_mutex_lock(&h->lock);
-		if (share->window)
-			gntshr_window_map(h, share->window, share);
-		pthread_mutex_unlock(&h->lock);
-		errno = error;
-		return -1;
-	}
-	share->unlisted = true;
-	return 0;
-}
-
-/*
- * End @share, which is then gone, or say why not. The mapping goes with the
- * lock held: as soon as it is gone another thread may get its address for a
- * new share, which must not find the old one in the table.
- */
-static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
-{
-	if (unlist(h, share))
-		return -1;
-
-	pthread_mutex_lock(&h->lock);
-	if (!share->window && !h->forked &&
-	    gntshr_sys_munmap(share->addr, gntshr_share_size(share))) {
-		pthread_mutex_unlock(&h->lock);
-		return -1;
-	}
-	gntshr_table_remove(h, share);
-	if (share->window)
-		gntshr_window_leave(h, share);
-	pthread_mutex_unlock(&h->lock);
-	free(share);
-	return 0;
-}
-
-int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
-{
-	struct gntshr_share *share;
-
-	if (check_owner(h))
-		return -1;
-	share = claim(h, addr, count);
-	if (!share)
-		return gntshr_fail(h->logger, EINVAL,
-				   "%u pages at %p are not a share", count,
-				   addr);
-	if (!end_share(h, share))
-		return 0;
-
-	gntshr_fail(h->logger, errno, "cannot unshare %u pages at %p: %s",
-		    count, addr, gntshr_hint(errno));
-	pthread_mutex_lock(&h->lock);
-	share->ending = false;
-	pthread_mutex_unlock(&h->lock);
-	return -1;
-}
-
-/*
- * End a share for gntshr_close(), or leave it to the driver and say why. A
- * mapping that stayed would keep its pages shared, so it is tried once more.
- */
-static int drop_share(struct gntshr_handle *h, struct gntshr_share *share)
-{
-	int error;
-
-	if (!end_share(h, share))
-		return 0;
-	error = errno;
-	gntshr_table_remove(h, share);
-	if (share->window)
-		gntshr_window_leave(h, share);
-	else
-		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
-	free(share);
-	errno = error;
-	return -1;
-}
-
-/* A window and what is in it. */
-static int drop_window(struct gntshr_handle *h, struct gntshr_window *window)
-{
-	unsigned int i;
-	int error = 0;
-
-	/* It does not go with the last of them. */
-	window->shares++;
-	for (i = 0; i < GNTSHR_WINDOW_PAGES; i++)
-		if (window->at[i] && drop_share(h, window->at[i]) && !error)
-			error = errno;
-	if (gntshr_window_end(h, window) && !error)
-		error = errno;
-	if (!error)
-		return 0;
-	errno = error;
-	return -1;
-}
-
-/* End all shares for gntshr_close(), which says what failed first. */
-int gntshr_drop_shares(struct gntshr_handle *h)
-{
-	struct gntshr_window *window;
-	struct gntshr_share *share;
-	int error = 0;
-
-	while ((share = gntshr_table_any(h)))
-		if (drop_share(h, share) && !error)
-			error = errno;
-	while ((window = gntshr_table_any_window(h)))
-		if (drop_window(h, window) && !error)
-			error = errno;
-	if (!error)
-		return 0;
-	errno = error;
 	return -1;
 }
