@@ -119,6 +119,8 @@ int gntshr_window_end(struct gntshr_handle *h, struct gntshr_window *window);
 /* unshare.c */
 int gntshr_check_owner(struct gntshr_handle *h);
 int gntshr_dealloc(struct gntshr_handle *h, const struct gntshr_share *share);
+void gntshr_end_stale(struct gntshr_handle *h,
+		      const struct gntshr_share *share);
 int gntshr_drop_shares(struct gntshr_handle *h);
 
 /* reason.c: errors in words */

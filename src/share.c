@@ -86,27 +86,6 @@ static void unmake_share(struct gntshr_handle *h, struct gntshr_share *share,
 }
 
 /*
- * The kernel gave @share addresses of shares that the program must have
- * unmapped itself: end those. One that is just being ended stays, and then
- * there is no room for @share.
- */
-static void end_stale(struct gntshr_handle *h, const struct gntshr_share *share)
-{
-	struct gntshr_share *stale;
-
-	while ((stale = gntshr_table_overlap(h, share)) && !stale->ending) {
-		if (!stale->unlisted)
-			gntshr_dealloc(h, stale);
-		gntshr_table_remove(h, stale);
-		if (stale->window) {
-			stale->window->holed = true;
-			gntshr_window_leave(h, stale);
-		}
-		free(stale);
-	}
-}
-
-/*
  * Have pages allocated, mapped and entered into the table. The reference
  * numbers stay in @op until all is done.
  */
@@ -142,7 +121,7 @@ static struct gntshr_share *make_share(struct gntshr_handle *h,
 			goto undo;
 		armed = notify;
 	}
-	end_stale(h, share);
+	gntshr_end_stale(h, share);
 	if (gntshr_table_add(h, share))
 		goto undo;
 	pthread_mutex_unlock(&h->lock);

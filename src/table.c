@@ -27,7 +27,7 @@ static int add(void **tree, struct gntshr_share *share)
 
 	if (node && *node == share)
 		return 0;
-	/* No room here, or where it is mapped: see end_stale(). */
+	/* No room here, or where it is mapped: see gntshr_end_stale(). */
 	errno = ENOMEM;
 	return -1;
 }
@@ -146,8 +146,8 @@ static struct gntshr_share *overlap_windows(struct gntshr_handle *h,
 }
 
 /*
- * One that has an address of @key, a share that is not in the table yet. Its
- * place in a window is free: no other has the same index.
+ * One that has an address of @key, a share that is not in the table yet, or a
+ * window. The place of a share in its window is free: no other has its index.
  */
 struct gntshr_share *gntshr_table_overlap(struct gntshr_handle *h,
 					  const struct gntshr_share *key)

@@ -29,6 +29,27 @@ int gntshr_dealloc(struct gntshr_handle *h, const struct gntshr_share *share)
 	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
 }
 
+/*
+ * The kernel gave @share, or a window, addresses of shares that the program
+ * must have unmapped itself: end those, with the lock held. One that is just
+ * being ended stays, and then there is no room for @share.
+ */
+void gntshr_end_stale(struct gntshr_handle *h, const struct gntshr_share *share)
+{
+	struct gntshr_share *stale;
+
+	while ((stale = gntshr_table_overlap(h, share)) && !stale->ending) {
+		if (!stale->unlisted)
+			gntshr_dealloc(h, stale);
+		gntshr_table_remove(h, stale);
+		if (stale->window) {
+			stale->window->holed = true;
+			gntshr_window_leave(h, stale);
+		}
+		free(stale);
+	}
+}
+
 /* Take the share that is just this for ending, from all other threads. */
 static struct gntshr_share *claim(struct gntshr_handle *h, const void *addr,
 				  uint32_t count)

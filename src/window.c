@@ -88,6 +88,7 @@ static struct gntshr_window *begin(struct gntshr_handle *h,
 		free(window);
 		return NULL;
 	}
+	gntshr_end_stale(h, &window->all);
 	h->window = window;
 	return window;
 }

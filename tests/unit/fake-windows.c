@@ -39,8 +39,9 @@ static void add(struct window window)
 
 void *fake_window_make(int fd, size_t size, uint64_t index)
 {
-	unsigned char *addr = nowhere(NULL, size);
+	unsigned char *addr = nowhere(fake.window_place, size);
 
+	fake.window_place = NULL;
 	assert(size % PAGE == 0 && index % PAGE == 0);
 	add((struct window){ .addr = addr,
 			     .first = (unsigned int)(index / PAGE),

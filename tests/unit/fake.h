@@ -71,6 +71,8 @@ struct fake {
 	bool meddled;
 	/* Where the next mapping that is no window goes, if not NULL. */
 	void *place;
+	/* And the next window. */
+	void *window_place;
 	/* The last ALLOC. */
 	uint32_t domid, flags, count;
 	/* What the machine says of itself; limit 0: no such parameter. */

@@ -318,6 +318,24 @@ static void stay_where_the_program_unmapped(void **state)
 	fake_program_unmaps(old + 2 * PAGE, (WINDOW_PAGES - 3) * PAGE);
 }
 
+/* What was there is ended, as the program will not do it any more. */
+static void come_where_the_program_unmapped(void **state)
+{
+	char *old = make_share(1, true);
+	unsigned int released;
+
+	(void)state;
+	use_window();
+	assert_true(fake_skip(WINDOW_PAGES));
+	fake_program_unmaps(old, WINDOW_PAGES * PAGE);
+	released = fake.released;
+	fake.window_place = old;
+	assert_ptr_equal(make_share(1, true), old);
+	assert_int_equal(fake.released, released + 1);
+	assert_int_equal(fake.windows, 1);
+	end_share(old, 1);
+}
+
 /* Unmapped by the program, then unshared: as with a mapping of its own. */
 static void end_what_the_program_unmapped(void **state)
 {
@@ -346,6 +364,7 @@ int main(void)
 		test(go_at_close),
 		test(go_in_a_child),
 		test(stay_where_the_program_unmapped),
+		test(come_where_the_program_unmapped),
 		test(end_what_the_program_unmapped),
 	};
 
