@@ -125,6 +125,16 @@ free_handle:
 	return NULL;
 }
 
+/* In a child of the process that opened the handle nothing may be done. */
+int gntshr_check_owner(struct gntshr_handle *h)
+{
+	if (!h->forked)
+		return 0;
+	return gntshr_fail(
+		h->logger, EPERM,
+		"this handle came through fork and can only be closed");
+}
+
 static bool is_part(const struct gntshr_mapping *mapping,
 		    const struct gntshr_share *share)
 {

@@ -116,8 +116,10 @@ int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
 void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share);
 int gntshr_window_end(struct gntshr_handle *h, struct gntshr_window *window);
 
-/* unshare.c */
+/* handle.c */
 int gntshr_check_owner(struct gntshr_handle *h);
+
+/* unshare.c */
 int gntshr_dealloc(struct gntshr_handle *h, const struct gntshr_share *share);
 void gntshr_end_stale(struct gntshr_handle *h,
 		      const struct gntshr_share *share);

@@ -9,16 +9,6 @@
 
 #include "internal.h"
 
-/* In a child of the process that opened the handle nothing may be done. */
-int gntshr_check_owner(struct gntshr_handle *h)
-{
-	if (!h->forked)
-		return 0;
-	return gntshr_fail(
-		h->logger, EPERM,
-		"this handle came through fork and can only be closed");
-}
-
 int gntshr_dealloc(struct gntshr_handle *h, const struct gntshr_share *share)
 {
 	struct ioctl_gntalloc_dealloc_gref op = {
