@@ -4,20 +4,23 @@
  *
  * The kernel hands the reference that was freed last out first. A peer that is
  * late would then map a page of somebody else. So references that come back
- * wait here for ref_delay, and those that came first are used first; but rather
- * those than none, and rather those than more and more of the grant table.
+ * rest here for ref_delay, and the kernel gets those that came first first.
  *
- * They are kept as private chains of the grant table, which link references
- * through its own table. Such a chain is a stack; turned over once, it gives
- * out the first first.
+ * The grant table belongs to the whole domain, and a disk's request fails when
+ * the kernel has no reference for it, whatever rests here. So few rest, and
+ * only while the kernel has a reserve, in free references or in frames that the
+ * table can grow by. Where it has not, none rest: what we need is taken from
+ * those that do, and the others go back.
  */
 
-#include <linux/bitops.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
+#include <xen/interface/grant_table.h>
+#include <xen/interface/xen.h>
+#include <asm/xen/hypercall.h>
 
 #include "compat.h"
 #include "gntalloc.h"
@@ -27,76 +30,131 @@ module_param(ref_delay, uint, 0644);
 MODULE_PARM_DESC(ref_delay,
 		 "Milliseconds before a grant reference is used again");
 
-/* References of about the same age. Guarded by refs_lock. */
-struct bucket {
-	grant_ref_t chain;
-	unsigned int count;
-	unsigned long opened, last; /* first and last reference came, jiffies */
-	bool turned; /* the first to come is in front; nothing may be added */
-};
-
-/* A ring, oldest bucket at @oldest; more would only make the delay exacter. */
-#define BUCKETS 8
-/* When more than so many wait, the oldest is used: half of a default table. */
-#define WAIT_MAX 16384
-/* So many stay here for us even when they are old; one frame of the table. */
-#define KEEP 512
-/* The grant table's lock is held, without interrupts, while so many are freed.
+/*
+ * Parts of what the grant table holds at most: so many rest, and so many the
+ * kernel has left for others. The least reserve is one frame; a network card
+ * asks for 256 references at once.
  */
-#define FREE_BATCH 256
+#define RESTING_PART 8
+#define RESERVE_PART 8
+#define RESERVE_MIN 512u
+#define RESTING_MAX 4096u
+/* How long others may have to wait for what rests. */
+#define LOOK_AFTER msecs_to_jiffies(10)
 
+/* The oldest is at @oldest. All below is guarded by refs_lock. */
 static DEFINE_MUTEX(refs_lock);
-static struct bucket buckets[BUCKETS];
-static unsigned int oldest, in_use;
-static unsigned int waiting;
-/* The end of a chain, learned from one that was used up. */
-static grant_ref_t chain_end;
+static struct {
+	grant_ref_t ref;
+	u32 since; /* jiffies */
+} ring[RESTING_MAX];
+static unsigned int oldest, resting;
 
-static void trim(struct work_struct *work);
-static DECLARE_DELAYED_WORK(trim_work, trim);
+/*
+ * How many references the table holds at most, and could get by growing; asked
+ * of Xen at @asked. Those of version 2 take twice the place.
+ */
+static unsigned int table_size, table_growth;
+static unsigned long asked;
 
-static unsigned long delay(void)
+static void look_after(struct work_struct *work);
+static DECLARE_DELAYED_WORK(look_after_work, look_after);
+
+static void ask_table(void)
 {
-	return msecs_to_jiffies(READ_ONCE(ref_delay));
+	struct gnttab_query_size query = { .dom = DOMID_SELF };
+	unsigned int max = gnttab_max_grant_frames();
+
+	if (HYPERVISOR_grant_table_op(GNTTABOP_query_size, &query, 1) ||
+	    query.status != GNTST_okay || query.nr_frames > max)
+		query.nr_frames = max;
+	table_size = max * (PAGE_SIZE / sizeof(struct grant_entry_v1));
+	table_growth = (max - query.nr_frames) *
+		       (PAGE_SIZE / sizeof(union grant_entry_v2));
+	asked = jiffies;
 }
 
-static void push(grant_ref_t *chain, grant_ref_t ref)
+static void set_flag(void *flag)
 {
-	gnttab_release_grant_reference(chain, ref);
+	WRITE_ONCE(*(bool *)flag, true);
 }
 
-static void turn(struct bucket *bucket)
+/*
+ * The kernel does not say how many references are free. It calls back once they
+ * are as many as somebody waits for, and at once when they are already.
+ */
+static bool kernel_has(unsigned int count)
 {
-	grant_ref_t chain = chain_end;
+	static struct gnttab_free_callback callback;
+	bool has = false;
+
+	if (count > U16_MAX)
+		return false;
+	gnttab_request_free_callback(&callback, set_flag, &has, count);
+	if (!READ_ONCE(has))
+		gnttab_cancel_free_callback(&callback);
+	return READ_ONCE(has);
+}
+
+/*
+ * Whether others have their reserve when we get @count new references. While
+ * the table can grow nobody has to wait; else those free now are what counts:
+ * who waits for more must get what we free.
+ */
+static bool enough(unsigned int count)
+{
+	if (!table_size || asked != jiffies)
+		ask_table();
+	count += max(table_size / RESERVE_PART, RESERVE_MIN);
+	return table_growth >= count || kernel_has(count);
+}
+
+/* Whether the @n-th may be used again, of those that rest and are older. */
+static bool rested(unsigned int n)
+{
+	return (u32)jiffies - ring[(oldest + n) % RESTING_MAX].since >=
+	       msecs_to_jiffies(READ_ONCE(ref_delay));
+}
+
+static grant_ref_t take_oldest(void)
+{
+	grant_ref_t ref = ring[oldest].ref;
+
+	oldest = (oldest + 1) % RESTING_MAX;
+	resting--;
+	return ref;
+}
+
+/* Let all but @leave go. The kernel hands out first what it got last. */
+static void let_go(unsigned int leave)
+{
 	unsigned int i;
 
-	for (i = 0; i < bucket->count; i++)
-		push(&chain, gnttab_claim_grant_reference(&bucket->chain));
-	bucket->chain = chain;
-	bucket->turned = true;
+	if (resting <= leave)
+		return;
+	for (i = resting - leave; i; i--)
+		gnttab_free_grant_reference(
+			ring[(oldest + i - 1) % RESTING_MAX].ref);
+	oldest = (oldest + resting - leave) % RESTING_MAX;
+	resting = leave;
 }
 
-/* Up to @want references, the oldest first; young ones only if need be. */
-static unsigned int take(grant_ref_t *refs, unsigned int want, bool young)
+static unsigned int resting_max(void)
+{
+	return min(table_size / RESTING_PART, RESTING_MAX);
+}
+
+/*
+ * Up to @want that rest, the oldest first: those that may be used again, and
+ * all that are more than half of what may rest.
+ */
+static unsigned int take_rested(grant_ref_t *refs, unsigned int want)
 {
 	unsigned int got = 0;
 
-	while (got < want && in_use) {
-		struct bucket *bucket = &buckets[oldest];
-
-		if (!young && time_before(jiffies, bucket->last + delay()))
-			break;
-		if (!bucket->turned)
-			turn(bucket);
-		for (; got < want && bucket->count; bucket->count--, got++)
-			refs[got] =
-				gnttab_claim_grant_reference(&bucket->chain);
-		if (!bucket->count) {
-			oldest = (oldest + 1) % BUCKETS;
-			in_use--;
-		}
-	}
-	waiting -= got;
+	while (got < want && resting &&
+	       (resting > resting_max() / 2 || rested(0)))
+		refs[got++] = take_oldest();
 	return got;
 }
 
@@ -111,55 +169,8 @@ static int take_new(grant_ref_t *refs, unsigned int want)
 		return -ENOSPC;
 	for (i = 0; i < want; i++)
 		refs[i] = gnttab_claim_grant_reference(&chain);
-	chain_end = chain;
+	table_growth -= min(table_growth, want);
 	return 0;
-}
-
-/* Where a reference that comes now belongs; NULL if it cannot wait. */
-static struct bucket *newest_bucket(void)
-{
-	struct bucket *bucket = &buckets[(oldest + in_use - 1) % BUCKETS];
-
-	if (in_use && !bucket->turned &&
-	    (in_use == BUCKETS ||
-	     time_before(jiffies, bucket->opened + delay() / (BUCKETS / 2))))
-		return bucket;
-	if (in_use == BUCKETS)
-		return NULL;
-
-	bucket = &buckets[(oldest + in_use++) % BUCKETS];
-	*bucket = (struct bucket){ .chain = chain_end, .opened = jiffies };
-	return bucket;
-}
-
-/* When the work has something to do again; a changed ref_delay soon counts. */
-static unsigned long trim_time(unsigned long time)
-{
-	return min(time, (unsigned long)HZ) + 1;
-}
-
-/* Keep references that grant nothing, for later. The first goes first. */
-static void keep(const grant_ref_t *refs, unsigned int count)
-{
-	struct bucket *bucket;
-	unsigned int i;
-
-	if (!count)
-		return;
-	bucket = newest_bucket();
-	for (i = 0; i < count; i++) {
-		if (bucket)
-			push(&bucket->chain, refs[i]);
-		else
-			gnttab_free_grant_reference(refs[i]);
-	}
-	if (!bucket)
-		return;
-	bucket->count += count;
-	bucket->last = jiffies;
-	waiting += count;
-	if (waiting > KEEP)
-		schedule_delayed_work(&trim_work, trim_time(delay()));
 }
 
 /* Claim all @count references or none; they grant nothing yet. */
@@ -169,24 +180,48 @@ int refs_claim(grant_ref_t *refs, unsigned int count)
 	int err;
 
 	mutex_lock(&refs_lock);
-	got = take(refs, count, waiting > WAIT_MAX);
-	err = take_new(refs + got, count - got);
-	if (err) {
-		got += take(refs + got, count - got, true);
-		err = take_new(refs + got, count - got);
+	got = take_rested(refs, count);
+	if (resting && got < count && !enough(count - got)) {
+		while (got < count && resting)
+			refs[got++] = take_oldest();
+		let_go(0);
 	}
-	if (err)
-		keep(refs, got);
+	err = take_new(refs + got, count - got);
 	mutex_unlock(&refs_lock);
+	if (err)
+		refs_release(refs, got);
 	return err;
 }
 
 /* Give back references that were claimed and not used. */
 void refs_release(const grant_ref_t *refs, unsigned int count)
 {
-	mutex_lock(&refs_lock);
-	keep(refs, count);
-	mutex_unlock(&refs_lock);
+	while (count)
+		gnttab_free_grant_reference(refs[--count]);
+}
+
+/*
+ * Let @count references rest, which the kernel has just got from us: before it
+ * gets others, as it gives out what it got last.
+ */
+static void rest(unsigned int count)
+{
+	unsigned int i, at;
+	grant_ref_t chain;
+
+	if (gnttab_alloc_grant_references(count, &chain))
+		return;
+	let_go(resting_max() - count);
+	if (!resting)
+		queue_delayed_work(system_percpu_wq, &look_after_work,
+				   LOOK_AFTER);
+	/* The first to go is the last in the chain, and the first to rest. */
+	for (i = count; i; i--) {
+		at = (oldest + resting + i - 1) % RESTING_MAX;
+		ring[at].ref = gnttab_claim_grant_reference(&chain);
+		ring[at].since = (u32)jiffies;
+	}
+	resting += count;
 }
 
 /*
@@ -202,57 +237,44 @@ void refs_release(const grant_ref_t *refs, unsigned int count)
  */
 u32 refs_end(const struct gntalloc_ending *ending)
 {
-	grant_ref_t refs[GNTALLOC_ENDING_MAX], chain;
-	unsigned int i, count;
+	unsigned int i;
 	u32 ended = 0;
+	bool may_rest;
 
 	mutex_lock(&refs_lock);
+	may_rest = READ_ONCE(ref_delay) && enough(0);
+	if (!may_rest)
+		let_go(0);
 	for (i = 0; i < ending->count; i++)
 		if (page_count(ending->pages[i]) == 1 &&
 		    gnttab_try_end_foreign_access(ending->refs[i]))
 			ended |= BIT(i);
-	count = hweight32(ended);
-	if (count && !gnttab_alloc_grant_references(count, &chain)) {
-		for (i = count; i; i--)
-			refs[i - 1] = gnttab_claim_grant_reference(&chain);
-		keep(refs, count);
-	}
+	if (ended && may_rest)
+		rest(hweight32(ended));
 	mutex_unlock(&refs_lock);
 	return ended;
 }
 
-/* Hand references to the kernel, which gives out first what it got last. */
-static unsigned int give_back(unsigned int most, bool young)
+/* Others need references, too: all that we have, when they are few. */
+static void look_after(struct work_struct *work)
 {
-	grant_ref_t refs[FREE_BATCH], chain = chain_end;
-	unsigned int given, i;
+	unsigned int n = 0;
 
-	given = take(refs, min_t(unsigned int, most, FREE_BATCH), young);
-	for (i = given; i; i--)
-		push(&chain, refs[i - 1]);
-	gnttab_free_grant_references(chain);
-	return given;
-}
-
-/* Others need references, too: keep few of those that waited long enough. */
-static void trim(struct work_struct *work)
-{
-	unsigned int given;
-
-	do {
-		mutex_lock(&refs_lock);
-		given = waiting > KEEP ? give_back(waiting - KEEP, false) : 0;
-		if (!given && waiting > KEEP)
-			schedule_delayed_work(
-				&trim_work, trim_time(delay() / (BUCKETS / 2)));
-		mutex_unlock(&refs_lock);
-		cond_resched();
-	} while (given);
+	mutex_lock(&refs_lock);
+	if (enough(0))
+		while (n < resting && rested(n))
+			n++;
+	else
+		n = resting;
+	let_go(resting - n);
+	if (resting)
+		queue_delayed_work(system_percpu_wq, &look_after_work,
+				   LOOK_AFTER);
+	mutex_unlock(&refs_lock);
 }
 
 void refs_exit(void)
 {
-	cancel_delayed_work_sync(&trim_work);
-	while (waiting)
-		give_back(waiting, true);
+	cancel_delayed_work_sync(&look_after_work);
+	let_go(0);
 }

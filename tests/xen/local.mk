@@ -54,6 +54,11 @@ tests_xen_ledger_cases_SOURCES = tests/xen/ledger-cases.c tests/xen/ledger.h \
 tests_xen_ledger_cases_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
 tests_xen_ledger_cases_LDADD = src/libgntshr.la $(PEER_LIBS)
 
+# Another driver of the domain beside programs that share.
+check_PROGRAMS += tests/xen/beside-taker
+EXTRA_DIST += tests/xen/test-refs tests/xen/taker
+tests_xen_beside_taker_CPPFLAGS = $(xen_cppflags)
+
 # A program for libxengnttab as it is, and ported to libgntshr by sed.
 check_PROGRAMS += tests/xen/port tests/xen/port-gntshr
 EXTRA_DIST += tests/xen/preloaded
