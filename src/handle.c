@@ -106,23 +106,21 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 	h->logger = logger;
 	error = pthread_mutex_init(&h->lock, NULL);
 	if (error) {
-		gntshr_fail(logger, error, "no lock for a handle");
 		free(h);
+		gntshr_fail(logger, error, "no lock for a handle");
 		return NULL;
 	}
 
 	h->fd = gntshr_sys_open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (h->fd < 0) {
-		gntshr_explain_open(logger);
-		goto free_handle;
+		error = errno;
+		pthread_mutex_destroy(&h->lock);
+		free(h);
+		gntshr_explain_open(logger, error);
+		return NULL;
 	}
 	list_handle(h);
 	return h;
-
-free_handle:
-	pthread_mutex_destroy(&h->lock);
-	free(h);
-	return NULL;
 }
 
 /* In a child of the process that opened the handle nothing may be done. */

@@ -129,10 +129,10 @@ int gntshr_drop_shares(struct gntshr_handle *h);
 int gntshr_fail(struct xentoollog_logger *logger, int error, const char *format,
 		...) __attribute__((format(printf, 3, 4)));
 const char *gntshr_hint(int error);
-void gntshr_explain_open(struct xentoollog_logger *logger);
-void gntshr_explain_notify(struct gntshr_handle *h, unsigned int action,
-			   uint32_t port);
-void gntshr_explain_alloc(struct gntshr_handle *h, uint32_t count,
+void gntshr_explain_open(struct xentoollog_logger *logger, int error);
+void gntshr_explain_notify(struct gntshr_handle *h, int error,
+			   unsigned int action, uint32_t port);
+void gntshr_explain_alloc(struct gntshr_handle *h, int error, uint32_t count,
 			  unsigned int action, uint32_t port);
 
 /*

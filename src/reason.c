@@ -74,10 +74,14 @@ const char *gntshr_hint(int error)
 	}
 }
 
-void gntshr_explain_open(struct xentoollog_logger *logger)
+/*
+ * All that explain get the errno of the failure from their caller: what they
+ * look up may change it.
+ */
+void gntshr_explain_open(struct xentoollog_logger *logger, int error)
 {
-	gntshr_fail(logger, errno, "cannot open /dev/xen/gntalloc: %s",
-		    open_hint(errno));
+	gntshr_fail(logger, error, "cannot open /dev/xen/gntalloc: %s",
+		    open_hint(error));
 }
 
 /* How full the grant table is, as far as this domain may know. */
@@ -133,27 +137,27 @@ static void explain_no_space(struct gntshr_handle *h, uint32_t count)
 }
 
 /* Why the driver does not take a notification. */
-void gntshr_explain_notify(struct gntshr_handle *h, unsigned int action,
-			   uint32_t port)
+void gntshr_explain_notify(struct gntshr_handle *h, int error,
+			   unsigned int action, uint32_t port)
 {
-	if (errno == EINVAL && action & GNTSHR_NOTIFY_SEND_EVENT)
+	if (error == EINVAL && action & GNTSHR_NOTIFY_SEND_EVENT)
 		gntshr_fail(
 			h->logger, EINVAL,
 			"cannot notify through event channel %u: no program of this domain has it open, or too many pages name it",
 			port);
 	else
-		gntshr_fail(h->logger, errno, "cannot set a notification: %s",
-			    gntshr_hint(errno));
+		gntshr_fail(h->logger, error, "cannot set a notification: %s",
+			    gntshr_hint(error));
 }
 
-void gntshr_explain_alloc(struct gntshr_handle *h, uint32_t count,
+void gntshr_explain_alloc(struct gntshr_handle *h, int error, uint32_t count,
 			  unsigned int action, uint32_t port)
 {
-	if (errno == ENOSPC && h->logger)
+	if (error == ENOSPC && h->logger)
 		explain_no_space(h, count);
-	else if (errno == EINVAL && action & GNTSHR_NOTIFY_SEND_EVENT)
-		gntshr_explain_notify(h, action, port);
+	else if (error == EINVAL && action & GNTSHR_NOTIFY_SEND_EVENT)
+		gntshr_explain_notify(h, error, action, port);
 	else
-		gntshr_fail(h->logger, errno, "cannot share %u pages: %s",
-			    count, gntshr_hint(errno));
+		gntshr_fail(h->logger, error, "cannot share %u pages: %s",
+			    count, gntshr_hint(error));
 }

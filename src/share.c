@@ -65,12 +65,10 @@ static int map(struct gntshr_handle *h, struct gntshr_share *share)
 	return share->addr == MAP_FAILED ? -1 : 0;
 }
 
-/* Take back what make_share() did; errno stays. */
+/* Take back what make_share() did. */
 static void unmake_share(struct gntshr_handle *h, struct gntshr_share *share,
 			 const struct notification *armed)
 {
-	int error = errno;
-
 	/* The peer has not heard of the page, so it gets no notification. */
 	if (armed)
 		set_notify(h, share->index + armed->offset, 0, 0);
@@ -82,7 +80,6 @@ static void unmake_share(struct gntshr_handle *h, struct gntshr_share *share,
 	if (share->window)
 		gntshr_window_leave(h, share);
 	free(share);
-	errno = error;
 }
 
 /*
@@ -127,8 +124,10 @@ static struct gntshr_share *make_share(struct gntshr_handle *h,
 	pthread_mutex_unlock(&h->lock);
 	return share;
 undo:
+	error = errno;
 	unmake_share(h, share, armed);
 	pthread_mutex_unlock(&h->lock);
+	errno = error;
 	return NULL;
 }
 
@@ -145,6 +144,7 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 	} small;
 	struct ioctl_gntalloc_alloc_gref *op = &small.op;
 	struct gntshr_share *share = NULL;
+	int error;
 
 	if (size > sizeof(small))
 		op = malloc(size);
@@ -155,14 +155,15 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 		op->count = count;
 		share = make_share(h, op, notify);
 	}
+	error = errno;
 	if (share)
 		memcpy(refs, op->gref_ids, count * sizeof(*refs));
-	else
-		gntshr_explain_alloc(h, count, notify->action, notify->port);
-
 	if (op != &small.op)
 		free(op);
-	return share ? share->addr : NULL;
+	if (share)
+		return share->addr;
+	gntshr_explain_alloc(h, error, count, notify->action, notify->port);
+	return NULL;
 }
 
 void *gntshr_share_pages(gntshr_handle *h, uint32_t domid, uint32_t count,
@@ -204,6 +205,7 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 {
 	struct gntshr_share *share;
 	uint64_t index = 0;
+	int error;
 
 	if (gntshr_check_owner(h))
 		return -1;
@@ -225,8 +227,7 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 	if (!set_notify(h, index, action, port))
 		return 0;
 	/* Ended by another thread just now: no different from a moment ago. */
-	if (errno == ENOENT)
-		errno = EINVAL;
-	gntshr_explain_notify(h, action, port);
+	error = errno == ENOENT ? EINVAL : errno;
+	gntshr_explain_notify(h, error, action, port);
 	return -1;
 }

@@ -67,20 +67,19 @@ static int unlist(struct gntshr_handle *h, struct gntshr_share *share)
 
 	if (share->unlisted || h->forked)
 		return 0;
-	if (share->window &&
-	    gntshr_sys_empty(share->addr, gntshr_share_size(share)))
-		return -1;
-	if (gntshr_dealloc(h, share)) {
-		error = errno;
-		pthread_mutex_lock(&h->lock);
-		if (share->window)
-			gntshr_window_map(h, share->window, share);
-		pthread_mutex_unlock(&h->lock);
-		errno = error;
-		return -1;
+	if ((!share->window ||
+	     !gntshr_sys_empty(share->addr, gntshr_share_size(share))) &&
+	    !gntshr_dealloc(h, share)) {
+		share->unlisted = true;
+		return 0;
 	}
-	share->unlisted = true;
-	return 0;
+	error = errno;
+	pthread_mutex_lock(&h->lock);
+	if (share->window)
+		gntshr_window_map(h, share->window, share);
+	pthread_mutex_unlock(&h->lock);
+	errno = error;
+	return -1;
 }
 
 /*
@@ -90,13 +89,17 @@ static int unlist(struct gntshr_handle *h, struct gntshr_share *share)
  */
 static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
 {
+	int error;
+
 	if (unlist(h, share))
 		return -1;
 
 	pthread_mutex_lock(&h->lock);
 	if (!share->window && !h->forked &&
 	    gntshr_sys_munmap(share->addr, gntshr_share_size(share))) {
+		error = errno;
 		pthread_mutex_unlock(&h->lock);
+		errno = error;
 		return -1;
 	}
 	gntshr_table_remove(h, share);
@@ -110,6 +113,7 @@ static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
 int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
 {
 	struct gntshr_share *share;
+	int error;
 
 	if (gntshr_check_owner(h))
 		return -1;
@@ -121,12 +125,13 @@ int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
 	if (!end_share(h, share))
 		return 0;
 
-	gntshr_fail(h->logger, errno, "cannot unshare %u pages at %p: %s",
-		    count, addr, gntshr_hint(errno));
+	error = errno;
 	pthread_mutex_lock(&h->lock);
 	share->ending = false;
 	pthread_mutex_unlock(&h->lock);
-	return -1;
+	return gntshr_fail(h->logger, error,
+			   "cannot unshare %u pages at %p: %s", count, addr,
+			   gntshr_hint(error));
 }
 
 /*

@@ -53,6 +53,14 @@ struct fake_page *fake_find(int fd, uint64_t index, uint64_t count)
 	return &fake_pages[first];
 }
 
+/* What the driver leaves in the caller's memory when it fails late. */
+static int alloc_fails(struct ioctl_gntalloc_alloc_gref *op)
+{
+	op->index = UINT64_MAX;
+	memset(op->gref_ids, 0xDE, op->count * sizeof(*op->gref_ids));
+	return -1;
+}
+
 static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
 {
 	uint32_t i;
@@ -114,7 +122,8 @@ int fake_ioctl(int fd, unsigned long request, void *arg)
 {
 	switch (request) {
 	case IOCTL_GNTALLOC_ALLOC_GREF:
-		return fake_fails(FAKE_ALLOC) ? -1 : device_alloc(fd, arg);
+		return fake_fails(FAKE_ALLOC) ? alloc_fails(arg)
+					      : device_alloc(fd, arg);
 	case IOCTL_GNTALLOC_DEALLOC_GREF:
 		return fake_fails(FAKE_DEALLOC) ? -1 : device_dealloc(fd, arg);
 	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:

@@ -8,6 +8,7 @@
 
 #include <xentoollog.h>
 
+#include "fake-steps.h"
 #include "fake-windows.h"
 #include "fake.h"
 
@@ -16,11 +17,13 @@ unsigned int fake_messages;
 
 long gntshr_sys_page_size(void)
 {
+	fake_spoil_errno();
 	return fake.page_size;
 }
 
 bool gntshr_sys_exists(const char *path)
 {
+	fake_spoil_errno();
 	for (int i = 0; i < 2; i++)
 		if (fake.there[i] && !strcmp(path, fake.there[i]))
 			return true;
@@ -29,6 +32,7 @@ bool gntshr_sys_exists(const char *path)
 
 int gntshr_sys_parameter(const char *name, unsigned long *value)
 {
+	fake_spoil_errno();
 	if (!strcmp(name, "limit") && fake.limit) {
 		*value = fake.limit;
 		return 0;
@@ -37,18 +41,20 @@ int gntshr_sys_parameter(const char *name, unsigned long *value)
 		*value = fake_next_page - fake.released;
 		return 0;
 	}
+	*value = 1;
 	errno = ENOENT;
 	return -1;
 }
 
 int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max)
 {
+	*used = fake.frames;
+	*max = fake.max_frames;
+	fake_spoil_errno();
 	if (!fake.hypercalls) {
 		errno = EACCES;
 		return -1;
 	}
-	*used = fake.frames;
-	*max = fake.max_frames;
 	return 0;
 }
 

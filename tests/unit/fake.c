@@ -47,12 +47,12 @@ int gntshr_sys_open(const char *path, int flags)
 	assert(flags == (O_RDWR | O_CLOEXEC));
 	if (fake_fails(FAKE_OPEN))
 		return -1;
-	pthread_mutex_lock(&lock);
+	__real_pthread_mutex_lock(&lock);
 	while (files[i] != FREE)
 		assert(++i < FILES);
 	files[i] = OPEN;
 	fake.open++;
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
 	return FAKE_FD + i;
 }
 
@@ -60,13 +60,13 @@ int gntshr_sys_close(int fd)
 {
 	/* As in close(). */
 	pthread_testcancel();
-	pthread_mutex_lock(&lock);
+	__real_pthread_mutex_lock(&lock);
 	*file(fd) = FREE;
 	fake.open--;
 	for (unsigned int i = 0; i < fake_next_page; i++)
 		if (fake_pages[i].fd == fd && fake_pages[i].listed)
 			fake_delist(&fake_pages[i]);
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
 	/* As the real one does: an error, and closed nevertheless. */
 	return fake_fails(FAKE_CLOSE) ? -1 : 0;
 }
@@ -77,10 +77,10 @@ int gntshr_sys_ioctl(int fd, unsigned long request, void *arg)
 
 	if (request == IOCTL_GNTALLOC_DEALLOC_GREF && fake.meanwhile)
 		fake.meanwhile();
-	pthread_mutex_lock(&lock);
+	__real_pthread_mutex_lock(&lock);
 	assert(*file(fd) == OPEN || fake.children_share);
 	rc = fake_ioctl(fd, request, arg);
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
 	return rc;
 }
 
@@ -98,13 +98,13 @@ void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
 	}
 	if (fake_fails(window ? FAKE_WINDOW : FAKE_MMAP))
 		return MAP_FAILED;
-	pthread_mutex_lock(&lock);
+	__real_pthread_mutex_lock(&lock);
 	assert(*file(fd) == OPEN || fake.children_share);
 	if (window)
 		addr = fake_window_make(fd, size, offset - GNTALLOC_WINDOW);
 	else
 		addr = fake_map(fd, size, offset);
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
 	return addr;
 }
 
@@ -112,33 +112,34 @@ int gntshr_sys_munmap(void *addr, size_t size)
 {
 	if (fake_fails(FAKE_MUNMAP))
 		return -1;
-	pthread_mutex_lock(&lock);
+	__real_pthread_mutex_lock(&lock);
 	if (!fake_window_unmap(addr, size))
 		fake_unmap(addr, size);
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
 	return 0;
 }
 
+/* As madvise(), which may have come far before it fails. */
 int gntshr_sys_empty(void *addr, size_t size)
 {
-	if (fake_fails(FAKE_EMPTY))
-		return -1;
-	pthread_mutex_lock(&lock);
+	bool fails = fake_fails(FAKE_EMPTY);
+	int error = errno;
+
+	__real_pthread_mutex_lock(&lock);
 	fake_window_empty(addr, size);
-	pthread_mutex_unlock(&lock);
-	return 0;
+	__real_pthread_mutex_unlock(&lock);
+	errno = error;
+	return fails ? -1 : 0;
 }
 
 /* All of them first, as calls change what there is. */
 int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg)
 {
 	static struct gntshr_mapping mappings[FAKE_PAGES];
+	int error = fake_fails(FAKE_MAPPINGS) ? errno : 0;
 	unsigned int n;
-	int error = 0;
 
-	if (fake_fails(FAKE_MAPPINGS))
-		return -1;
-	pthread_mutex_lock(&lock);
+	__real_pthread_mutex_lock(&lock);
 	assert(*file(fd));
 	n = fake_window_list(mappings);
 	for (unsigned int i = 0; i < fake_next_page; i++) {
@@ -155,24 +156,28 @@ int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg)
 				.offset = (uint64_t)i * GNTSHR_PAGE_SIZE,
 			};
 	}
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
+	if (error && n > fake.mappings_told)
+		n = fake.mappings_told;
 	for (unsigned int i = 0; i < n; i++)
 		if (found(arg, &mappings[i]) && !error)
 			error = errno;
-	errno = error ? error : errno;
-	return error ? -1 : 0;
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
 }
 
 /* ---- fork ---- */
 
 static void before_fork(void)
 {
-	pthread_mutex_lock(&lock);
+	__real_pthread_mutex_lock(&lock);
 }
 
 static void in_parent(void)
 {
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
 }
 
 static void in_child(void)
@@ -184,7 +189,7 @@ static void in_child(void)
 		fake_pages[i].fd = FAKE_PARENT;
 	fake.listed = 0;
 	fake.inherited = fake_next_page - fake.released;
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
 }
 
 /* Before the library, so that its own locks are taken first. */
@@ -207,7 +212,7 @@ void fake_program_unmaps(void *addr, size_t size)
 {
 	unsigned char *first = addr;
 
-	pthread_mutex_lock(&lock);
+	__real_pthread_mutex_lock(&lock);
 	fake.meddled = true;
 	fake_window_cut(first, size);
 	for (unsigned int i = 0; i < fake_next_page; i++) {
@@ -220,7 +225,7 @@ void fake_program_unmaps(void *addr, size_t size)
 		fake_settle(page);
 	}
 	assert(!munmap(addr, size));
-	pthread_mutex_unlock(&lock);
+	__real_pthread_mutex_unlock(&lock);
 }
 
 int fake_setup(void **state)

@@ -26,6 +26,8 @@
 #define FAKE_PAGES 16384
 /* The only event channel that is open in this domain. */
 #define FAKE_PORT 5
+/* What all that does not fail leaves in errno. */
+#define FAKE_ANY_ERRNO EDOTDOT
 /* What all steps behind the one that shall fail do with fake.fail_on. */
 #define FAKE_LATER_ERRNO ELOOP
 
@@ -69,6 +71,8 @@ struct fake {
 	bool has_windows;
 	/* The program unmapped something itself. */
 	bool meddled;
+	/* If the list of mappings fails: how many it tells before. */
+	unsigned int mappings_told;
 	/* Where the next mapping that is no window goes, if not NULL. */
 	void *place;
 	/* And the next window. */

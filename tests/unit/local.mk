@@ -19,8 +19,11 @@ tests_unit_libfake_la_LIBADD = src/libgntshr-core.la
 
 # Whoever names nothing else is linked so.
 LDADD = tests/unit/libfake.la $(CMOCKA_LIBS) $(XEN_LIBS)
-unit_wrap = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=tsearch \
-	-Wl,--wrap=pthread_mutex_init -Wl,--wrap=pthread_atfork
+unit_wrap = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=free \
+	-Wl,--wrap=tsearch -Wl,--wrap=tdelete -Wl,--wrap=tfind \
+	-Wl,--wrap=pthread_mutex_init -Wl,--wrap=pthread_mutex_destroy \
+	-Wl,--wrap=pthread_mutex_lock -Wl,--wrap=pthread_mutex_unlock \
+	-Wl,--wrap=pthread_setcancelstate -Wl,--wrap=pthread_atfork
 unit_ldflags = $(AM_LDFLAGS) -no-install $(unit_wrap)
 tests_unit_test_share_LDFLAGS = $(unit_ldflags)
 tests_unit_test_notify_LDFLAGS = $(unit_ldflags)

@@ -228,6 +228,26 @@ static void close_fails_in_a_child(void **state)
 	}
 }
 
+/* A list that ends early is no reason to keep what was on it. */
+static void close_with_half_a_list(void **state)
+{
+	gntshr_handle *h = gntshr_open(NULL, 0);
+	uint32_t ref;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_non_null(gntshr_share_pages(h, 0, 1, &ref, 1));
+	fake_become_child();
+	fake.mappings_told = 1;
+	fake.fail_at = fake.steps + 1;
+	assert_int_equal(gntshr_close(h), -1);
+	assert_int_equal(errno, EXFULL);
+	assert_int_equal(fake.failed, FAKE_MAPPINGS);
+	assert_int_equal(fake.mapped, 1);
+	assert_int_equal(fake.open, 0);
+	fake_program_unmaps(fake_page(ref)->addr, 4096);
+}
+
 /* ---- a program's own handlers, which may have locks of its own ---- */
 
 static gntshr_handle *watched;
@@ -268,6 +288,7 @@ int main(void)
 		test(the_childs_own_in_their_place),
 		test(other_pages_in_their_place),
 		test(close_fails_in_a_child),
+		test(close_with_half_a_list),
 		test(handlers_find_locks_free),
 	};
 
