@@ -16,6 +16,13 @@
 /* Bytes of the stack for the arguments of ALLOC: enough for 60 pages. */
 #define SMALL_OP 256
 
+/*
+ * There if the program is built for MemorySanitizer, which sees what a library
+ * writes only if that is built for it, too, or calls memcpy() for it.
+ */
+void __msan_unpoison(const volatile void *addr, size_t size)
+	__attribute__((weak));
+
 /* What the driver gets to do with a page that goes. */
 struct notification {
 	uint32_t offset;
@@ -146,8 +153,14 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 	struct gntshr_share *share = NULL;
 	int error;
 
+	/*
+	 * The driver does not need it zeroed: valgrind, which does not know its
+	 * requests, would take what they write for uninitialised.
+	 */
 	if (size > sizeof(small))
-		op = malloc(size);
+		op = calloc(1, size);
+	else
+		memset(op, 0, size);
 	if (op) {
 		op->domid = (uint16_t)domid;
 		op->flags =
@@ -156,8 +169,11 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 		share = make_share(h, op, notify);
 	}
 	error = errno;
-	if (share)
+	if (share) {
 		memcpy(refs, op->gref_ids, count * sizeof(*refs));
+		if (__msan_unpoison)
+			__msan_unpoison(refs, count * sizeof(*refs));
+	}
 	if (op != &small.op)
 		free(op);
 	if (share)
