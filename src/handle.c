@@ -15,6 +15,7 @@
  */
 static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct gntshr_handle *handles;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static bool fork_handlers;
 
 static void before_fork(void)
@@ -43,20 +44,29 @@ static void after_fork_in_parent(void)
 	after_fork(false);
 }
 
+/* The parent may have been about to say that they are there. */
 static void after_fork_in_child(void)
 {
+	fork_handlers = true;
 	after_fork(true);
 }
 
-/*
- * At load, not with the first handle: fork calls what was registered last
- * first, so a program's own handlers find our locks free. Its locks come before
- * ours.
- */
-__attribute__((constructor)) static void register_fork_handlers(void)
+static void register_fork_handlers(void)
 {
-	fork_handlers = !pthread_atfork(before_fork, after_fork_in_parent,
-					after_fork_in_child);
+	if (!fork_handlers)
+		fork_handlers = !pthread_atfork(
+			before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/*
+ * At load, before other constructors of a static program, not with the first
+ * handle: fork calls what was registered last first, so a program's own
+ * handlers find our locks free. Its locks come before ours. A library whose
+ * constructor comes yet earlier may open a handle there.
+ */
+__attribute__((constructor(101))) static void at_load(void)
+{
+	pthread_once(&fork_once, register_fork_handlers);
 }
 
 static void list_handle(struct gntshr_handle *h)
@@ -98,6 +108,7 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 		return NULL;
 	}
 
+	pthread_once(&fork_once, register_fork_handlers);
 	h = fork_handlers ? calloc(1, sizeof(*h)) : NULL;
 	if (!h) {
 		gntshr_fail(logger, ENOMEM, "no memory for a handle");

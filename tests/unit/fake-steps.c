@@ -136,6 +136,7 @@ int __wrap_pthread_setcancelstate(int state, int *before)
 int __wrap_pthread_atfork(handler_fn *before, handler_fn *in_parent,
 			  handler_fn *in_child)
 {
+	fake_register_fork_handlers();
 	fake_fork_handlers.before = before;
 	fake_fork_handlers.in_child = in_child;
 	return __real_pthread_atfork(before, in_parent, in_child);

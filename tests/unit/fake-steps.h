@@ -28,5 +28,7 @@ struct fake_fork_handlers {
 };
 
 extern struct fake_fork_handlers fake_fork_handlers;
+/* And the fake. */
+void fake_register_fork_handlers(void);
 
 #endif

@@ -192,8 +192,8 @@ static void in_child(void)
 	__real_pthread_mutex_unlock(&lock);
 }
 
-/* Before the library, so that its own locks are taken first. */
-__attribute__((constructor(101))) static void register_fork_handlers(void)
+/* Right before the library's, so that its own locks are taken first. */
+void fake_register_fork_handlers(void)
 {
 	assert(!__real_pthread_atfork(before_fork, in_parent, in_child));
 }

@@ -44,16 +44,19 @@ tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
 
 # The header is used alone, in strict C and in C++; the library exports what the
 # map file lists and that is what the header declares; the README and the manual
-# pages are right; the command-line tool takes no nonsense.
+# pages are right; the command-line tool takes no nonsense; constructors can use
+# the library, static and shared.
 dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
 	tests/unit/test-symbols tests/unit/test-man tests/unit/test-docs \
-	tests/unit/test-tool
-EXTRA_DIST += tests/unit/checks.sh tests/is-json
+	tests/unit/test-tool tests/unit/test-constructors
+EXTRA_DIST += tests/unit/checks.sh tests/unit/early.cc tests/is-json
 TESTS += $(dist_check_SCRIPTS)
 AM_TESTS_ENVIRONMENT = CC='$(CC)' CXX='$(CXX)' NM='$(NM)' \
 	XEN_CFLAGS='$(XEN_CFLAGS)' PEER_CFLAGS='$(PEER_CFLAGS)' \
-	PEER_LIBS='$(PEER_LIBS)' top_srcdir='$(top_srcdir)'; \
-	export CC CXX NM XEN_CFLAGS PEER_CFLAGS PEER_LIBS top_srcdir;
+	PEER_LIBS='$(PEER_LIBS)' PKG_CONFIG='$(PKG_CONFIG)' \
+	top_srcdir='$(top_srcdir)'; \
+	export CC CXX NM XEN_CFLAGS PEER_CFLAGS PEER_LIBS PKG_CONFIG \
+	top_srcdir;
 
 # The unit tests built otherwise, each in a directory of its own; a report of a
 # sanitizer fails the test.

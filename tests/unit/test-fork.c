@@ -277,6 +277,35 @@ static void handlers_find_locks_free(void **state)
 	assert_int_equal(gntshr_close(h), 0);
 }
 
+/* ---- constructors, which may come before the library's ---- */
+
+static bool early_opened;
+
+/* What a program registers finds the library's locks free. */
+__attribute__((constructor)) static void register_early(void)
+{
+	__real_pthread_atfork(before_fork, NULL, NULL);
+}
+
+__attribute__((constructor(101))) static void open_early(void)
+{
+	gntshr_handle *h;
+	uint32_t ref;
+	void *page;
+
+	fake_setup(NULL);
+	h = gntshr_open(NULL, 0);
+	page = h ? gntshr_share_pages(h, 0, 1, &ref, 1) : NULL;
+	early_opened = page && in_child(closes, h, page) &&
+		       !gntshr_unshare(h, page, 1) && !gntshr_close(h);
+}
+
+static void constructors_open(void **state)
+{
+	(void)state;
+	assert_true(early_opened);
+}
+
 int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
@@ -290,9 +319,8 @@ int main(void)
 		test(close_fails_in_a_child),
 		test(close_with_half_a_list),
 		test(handlers_find_locks_free),
+		test(constructors_open),
 	};
 
-	/* Before there is any handle. */
-	__real_pthread_atfork(before_fork, NULL, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
