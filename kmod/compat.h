@@ -11,6 +11,14 @@
 #include <linux/workqueue.h>
 #include <xen/grant_table.h>
 
+/*
+ * Nothing can stand in for it: what there was before tests and ends a grant in
+ * two steps, and the peer may map the page between them.
+ */
+#ifndef HAVE_TRY_END_ACCESS
+#error "this kernel lacks the mending of XSA-396 (gnttab_try_end_foreign_access): Linux 5.10 has it since 5.10.105"
+#endif
+
 #ifndef HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
