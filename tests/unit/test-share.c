@@ -64,6 +64,33 @@ static void shares_zeroed_pages(void **state)
 	assert_int_equal(gntshr_close(h), 0);
 }
 
+/* In place of MemorySanitizer's. */
+void __msan_unpoison(const volatile void *addr, size_t size);
+
+static const volatile void *told;
+static size_t told_size;
+
+void __msan_unpoison(const volatile void *addr, size_t size)
+{
+	told = addr;
+	told_size = size;
+}
+
+static void tells_of_references(void **state)
+{
+	gntshr_handle *h = open_handle();
+	uint32_t refs[3];
+
+	(void)state;
+	told = NULL;
+	assert_null(gntshr_share_pages(h, 0, 0, refs, 0));
+	assert_null(told);
+	assert_non_null(gntshr_share_pages(h, 0, 3, refs, 0));
+	assert_ptr_equal(told, refs);
+	assert_int_equal(told_size, sizeof(refs));
+	gntshr_close(h);
+}
+
 static void refuses_to_share(void **state)
 {
 	static const struct {
@@ -308,6 +335,7 @@ int main(void)
 		test(opens_and_closes),
 		test(refuses_to_open),
 		test(shares_zeroed_pages),
+		test(tells_of_references),
 		test(refuses_to_share),
 		test(a_share_ends_once),
 		test(there_may_be_no_space),
