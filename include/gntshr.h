@@ -183,7 +183,8 @@ int gntshr_fd(gntshr_handle *h);
  * @return the address of the first page, for gntshr_unshare(); or NULL with
  *	errno, and nothing is shared:
  *	- EINVAL: a wrong domid, count (0, or more than a process can map),
- *	  refs (NULL) or flags
+ *	  refs (NULL) or flags; or domid is this domain itself and it is an x86
+ *	  PVH or HVM domain, where whoever maps its own pages gets other memory
  *	- ENOSPC: more than the driver's limit allows, or the grant table is
  *	  full. The logger tells which, as far as it can be known.
  *	- ENOMEM: out of memory, in the system or the process's control group;

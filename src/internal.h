@@ -4,6 +4,7 @@
 #define GNTSHR_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,8 @@ struct gntshr_window {
  * @alone	so many small shares get no window
  * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
+ * @other	the domid that was last found not to be that of this domain;
+ *		without the lock
  * @next, @prev	the list of all handles, guarded by its own lock (handle.c)
  */
 struct gntshr_handle {
@@ -77,6 +80,7 @@ struct gntshr_handle {
 	bool no_windows, has_shared;
 	unsigned int alone;
 	bool forked;
+	_Atomic uint32_t other;
 	struct gntshr_handle *next, *prev;
 };
 
@@ -116,6 +120,9 @@ int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
 void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share);
 int gntshr_window_end(struct gntshr_handle *h, struct gntshr_window *window);
 
+/* domid.c */
+bool gntshr_cpuid_domid(uint32_t *domid);
+
 /* handle.c */
 int gntshr_check_owner(struct gntshr_handle *h);
 
@@ -150,5 +157,7 @@ long gntshr_sys_page_size(void);
 bool gntshr_sys_exists(const char *path);
 int gntshr_sys_parameter(const char *name, unsigned long *value);
 int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max);
+bool gntshr_sys_cpuid(uint32_t leaf, uint32_t regs[4]);
+bool gntshr_sys_is_pv(void);
 
 #endif

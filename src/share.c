@@ -42,6 +42,23 @@ static int set_notify(struct gntshr_handle *h, uint64_t index,
 	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
 }
 
+/*
+ * Is @domid this very domain, and one where whoever maps its pages gets others?
+ * The processor is slow to answer, so once for a peer. A domain that is
+ * restored has another domid, which a handle may have known as that of a peer.
+ */
+static bool cannot_be_peer(struct gntshr_handle *h, uint32_t domid)
+{
+	uint32_t own;
+
+	if (domid == atomic_load_explicit(&h->other, memory_order_relaxed))
+		return false;
+	if (gntshr_cpuid_domid(&own) && domid == own && !gntshr_sys_is_pv())
+		return true;
+	atomic_store_explicit(&h->other, domid, memory_order_relaxed);
+	return false;
+}
+
 static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
 		       const uint32_t *refs, unsigned int flags)
 {
@@ -60,6 +77,11 @@ static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
 	if (flags & ~GNTSHR_WRITABLE)
 		return gntshr_fail(h->logger, EINVAL, "flags %#x are not known",
 				   flags);
+	if (cannot_be_peer(h, domid))
+		return gntshr_fail(
+			h->logger, EINVAL,
+			"domain %u is this one: in a PVH or HVM domain whoever maps pages of its own gets other memory, only in a PV domain that works",
+			domid);
 	return 0;
 }
 

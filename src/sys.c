@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Every system call and hypercall of the library. */
 
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -123,6 +127,35 @@ int gntshr_sys_parameter(const char *name, unsigned long *value)
 		return -1;
 	}
 	return 0;
+}
+
+/*
+ * What the processor, or Xen in its place, says of itself, as eax to edx; false
+ * where none can be asked.
+ */
+bool gntshr_sys_cpuid(uint32_t leaf, uint32_t regs[4])
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__cpuid_count(leaf, 0, regs[0], regs[1], regs[2], regs[3]);
+	return true;
+#else
+	(void)leaf, (void)regs;
+	return false;
+#endif
+}
+
+/* Whether this is known to be a PV domain. */
+bool gntshr_sys_is_pv(void)
+{
+	FILE *file = fopen("/sys/hypervisor/guest_type", "re");
+	char type[8] = "";
+
+	if (!file)
+		return false;
+	if (!fgets(type, sizeof(type), file))
+		type[0] = '\0';
+	fclose(file);
+	return !strcmp(type, "PV\n");
 }
 
 /* libxencall prints to stderr when it has no logger. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <xen/arch-x86/cpuid.h>
 #include <xentoollog.h>
 
 #include "fake-steps.h"
@@ -56,6 +57,27 @@ int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max)
 		return -1;
 	}
 	return 0;
+}
+
+bool gntshr_sys_cpuid(uint32_t leaf, uint32_t regs[4])
+{
+	fake.cpuid_asked++;
+	memset(regs, 0, 4 * sizeof(*regs));
+	if (fake.cpuid_base && leaf == fake.cpuid_base) {
+		regs[0] = leaf + fake.cpuid_leaves;
+		regs[1] = XEN_CPUID_SIGNATURE_EBX;
+		regs[2] = XEN_CPUID_SIGNATURE_ECX;
+		regs[3] = XEN_CPUID_SIGNATURE_EDX;
+	} else if (fake.cpuid_base && leaf == fake.cpuid_base + 4) {
+		regs[0] = fake.cpuid_features;
+		regs[2] = fake.cpuid_domid;
+	}
+	return fake.cpuid_base;
+}
+
+bool gntshr_sys_is_pv(void)
+{
+	return fake.is_pv;
 }
 
 static void keep(struct xentoollog_logger *logger, xentoollog_level level,

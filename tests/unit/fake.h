@@ -82,6 +82,13 @@ struct fake {
 	/* What the machine says of itself; limit 0: no such parameter. */
 	unsigned long limit;
 	bool tells_used, hypercalls;
+	/*
+	 * Where the processor has Xen's leaves, if anywhere, how many follow
+	 * the first, and what they tell; how often it was asked.
+	 */
+	uint32_t cpuid_base, cpuid_leaves, cpuid_features, cpuid_domid;
+	unsigned int cpuid_asked;
+	bool is_pv;
 	/* The files below /sys that are there. */
 	const char *there[2];
 	uint32_t frames, max_frames;

@@ -5,7 +5,7 @@
 unit_programs = tests/unit/test-share tests/unit/test-notify \
 	tests/unit/test-failures tests/unit/test-window-failures \
 	tests/unit/test-fork tests/unit/test-reasons tests/unit/test-threads \
-	tests/unit/test-window tests/unit/test-sys
+	tests/unit/test-window tests/unit/test-domid tests/unit/test-sys
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 
@@ -33,6 +33,7 @@ tests_unit_test_fork_LDFLAGS = $(unit_ldflags)
 tests_unit_test_reasons_LDFLAGS = $(unit_ldflags)
 tests_unit_test_threads_LDFLAGS = $(unit_ldflags)
 tests_unit_test_window_LDFLAGS = $(unit_ldflags)
+tests_unit_test_domid_LDFLAGS = $(unit_ldflags)
 
 unit_failures = tests/unit/failures.c tests/unit/failures.h
 tests_unit_test_failures_SOURCES = tests/unit/test-failures.c $(unit_failures)

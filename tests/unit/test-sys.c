@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,6 +36,9 @@
 
 /* The text of the parameter, or NULL: there is none. */
 static const char *parameter;
+static const char *guest_type;
+/* The one of them that is to be asked for. */
+static const char *asked_for = "/sys/module/xen_gntalloc/parameters/limit";
 /* That of /proc/thread-self/maps; "" for the real one. */
 static const char *maps_text = "";
 
@@ -43,9 +49,9 @@ FILE *fopen(const char *path, const char *mode)
 
 	assert_string_equal(mode, "re");
 	if (strcmp(path, "/proc/thread-self/maps")) {
-		assert_string_equal(
-			path, "/sys/module/xen_gntalloc/parameters/limit");
-		text = parameter;
+		text = strcmp(path, "/sys/hypervisor/guest_type") ? parameter
+								  : guest_type;
+		assert_string_equal(path, asked_for);
 	} else if (text && !*text) {
 		return fdopen(open(path, O_RDONLY | O_CLOEXEC), "r");
 	}
@@ -340,6 +346,40 @@ static void reads_parameters(void **state)
 	assert_int_equal(next_fd(), fd);
 }
 
+static void knows_a_pv_domain(void **state)
+{
+	static const char *const others[] = { "PVH\n", "HVM\n", "", NULL };
+	const char *before = asked_for;
+	int fd = next_fd();
+
+	(void)state;
+	asked_for = "/sys/hypervisor/guest_type";
+	guest_type = "PV\n";
+	assert_true(gntshr_sys_is_pv());
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		guest_type = others[i];
+		assert_false(gntshr_sys_is_pv());
+	}
+	asked_for = before;
+	assert_int_equal(next_fd(), fd);
+}
+
+/* Every processor with the instruction answers leaf 0. */
+static void asks_the_processor(void **state)
+{
+	uint32_t regs[4] = { 0 };
+
+	(void)state;
+#if defined(__x86_64__) || defined(__i386__)
+	assert_true(gntshr_sys_cpuid(0, regs));
+	assert_int_not_equal(regs[0], 0);
+	assert_int_equal(regs[0], __get_cpuid_max(0, regs + 3));
+	assert_int_equal(regs[1], regs[3]);
+#else
+	assert_false(gntshr_sys_cpuid(0, regs));
+#endif
+}
+
 static void asks_xen_for_the_grant_table(void **state)
 {
 	uint32_t used = 0, max = 0;
@@ -389,6 +429,8 @@ int main(void)
 		cmocka_unit_test(knows_the_page_size),
 		cmocka_unit_test(knows_what_exists),
 		cmocka_unit_test(reads_parameters),
+		cmocka_unit_test(knows_a_pv_domain),
+		cmocka_unit_test(asks_the_processor),
 		cmocka_unit_test(asks_xen_for_the_grant_table),
 		cmocka_unit_test(xen_may_refuse),
 	};

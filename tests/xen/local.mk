@@ -19,7 +19,8 @@ tests_xen_peer_LDADD = $(PEER_LIBS)
 
 xen_calls = tests/xen/test-calls.c tests/xen/test-calls.h tests/xen/api.h \
 	tests/xen/test-calls-notify.c $(xen_remote)
-tests_xen_test_calls_SOURCES = $(xen_calls) tests/xen/test-calls-child.c
+tests_xen_test_calls_SOURCES = $(xen_calls) tests/xen/test-calls-child.c \
+	tests/xen/test-calls-own.c
 tests_xen_test_calls_CPPFLAGS = $(xen_cppflags)
 tests_xen_test_calls_LDADD = src/libgntshr.la $(PEER_LIBS) $(CMOCKA_LIBS)
 

@@ -211,6 +211,7 @@ int main(void)
 		notify_tests(exec),
 #ifndef WITH_XENGNTTAB
 		notify_tests(close),
+		test(own_domain_is_a_peer_or_refused),
 		test(set_later),
 		test(change_and_cancel),
 		test(a_closed_port_is_refused),

@@ -47,6 +47,8 @@ void set_later(void **state);
 void change_and_cancel(void **state);
 void a_closed_port_is_refused(void **state);
 
+void own_domain_is_a_peer_or_refused(void **state);
+
 void a_child_may_close(void **state);
 void a_child_may_do_nothing_else(void **state);
 void a_child_keeps_pages(void **state);
