@@ -17,9 +17,9 @@
 static const char help[] =
 	"Usage: gntshr info [--json]\n"
 	"\n"
-	"Shows the Xen domain, the device, the driver with its limit and what is in use,\n"
-	"and the grant table; then what is wrong, and how to mend it. It ends with\n"
-	"status 1 if something is.\n"
+	"Shows the Xen domain, its domid if the processor tells it, the device, the\n"
+	"driver with its limit and what is in use, and the grant table; then what is\n"
+	"wrong, and how to mend it. It ends with status 1 if something is.\n"
 	"\n"
 	"  --json  print an object\n";
 
@@ -32,6 +32,8 @@ static void read_domain(struct info *info)
 	if (!info->xen)
 		return;
 	read_line("/sys/hypervisor/guest_type", info->type, sizeof(info->type));
+	info->knows_domid = strcmp(info->type, "PV") != 0 &&
+			    gntshr_cpuid_domid(&info->domid);
 	read_line("/sys/hypervisor/uuid", info->uuid, sizeof(info->uuid));
 	if (!read_line("/sys/hypervisor/properties/features", line,
 		       sizeof(line)))

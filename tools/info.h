@@ -9,13 +9,15 @@
 
 /*
  * @type	of domain: PV, PVH or HVM; empty if unknown, as @uuid
+ * @knows_domid	the processor told @domid, this domain's own
  * @present	there is such a device, and the members behind it are its own
  * @open_error	errno of opening it for sharing; 0 if this user can
  * @table_error	errno of asking for the grant table; 0 if its frames are known
  */
 struct info {
-	bool xen, dom0;
+	bool xen, dom0, knows_domid;
 	char type[8], uuid[40];
+	uint32_t domid;
 
 	bool present;
 	char owner[64], group[64];

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # gntshr(1). What the library does not export of its system calls, the size of
-# the grant table, is compiled in.
+# the grant table and the own domid, is compiled in.
 
 bin_PROGRAMS = tools/gntshr
 tools_gntshr_SOURCES = tools/main.c tools/tool.h tools/driver.c tools/json.c \
 	tools/info.c tools/info.h tools/problems.c tools/report.c \
-	tools/share.c tools/watch.c src/sys.c src/internal.h
+	tools/share.c tools/watch.c src/domid.c src/sys.c src/internal.h
 tools_gntshr_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src
 tools_gntshr_LDADD = src/libgntshr.la $(XEN_LIBS)
 

@@ -63,6 +63,8 @@ void print_info(const struct info *info, const struct problem *problems,
 		       *info->uuid ? info->uuid : "not known");
 	else
 		puts("Xen domain   no");
+	if (info->knows_domid)
+		printf("domid        %u\n", info->domid);
 	print_device(info);
 	print_driver(&info->driver);
 	if (info->table_error)
@@ -85,6 +87,7 @@ static void print_domain_json(const struct info *info)
 	json_bool("domain", info->xen);
 	json_bool("dom0", info->dom0);
 	json_string("type", info->type);
+	json_number("domid", info->knows_domid, info->domid);
 	json_string("uuid", info->uuid);
 	json_close('}');
 }
