@@ -48,7 +48,7 @@ tests_xen_test_faults_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
 
 # What the stock module and library get wrong, case by case: tests/xen/ledger.
 check_PROGRAMS += tests/xen/ledger-cases
-EXTRA_DIST += tests/xen/ledger tests/xen/own
+EXTRA_DIST += tests/xen/ledger tests/xen/own tests/xen/vchan-to-itself
 tests_xen_ledger_cases_SOURCES = tests/xen/ledger-cases.c tests/xen/ledger.h \
 	tests/xen/ledger-calls.c tests/xen/ledger-memory.c \
 	tests/xen/ledger-library.c tests/xen/ledger-table.c $(xen_remote)
