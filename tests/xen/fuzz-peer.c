@@ -2,13 +2,11 @@
 /*
  * The other side: what is granted is mapped by this very domain, where Xen lets
  * it, or by the program peer in dom0, which is slow. And what the module tells
- * by itself: events and its counters.
+ * by its counters.
  */
 
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +15,6 @@
 #include <unistd.h>
 
 #include <xen/gntalloc.h>
-#include <xenctrl.h>
-#include <xen/sys/evtchn.h>
 #include <xengnttab.h>
 #include <xentoollog.h>
 
@@ -216,66 +212,6 @@ void peer_close(void)
 			compare(&fuzz->m.peer[i]);
 		unmap(&fuzz->m.peer[i]);
 	}
-}
-
-/* A channel of this domain with itself. */
-void open_events(void)
-{
-	struct ioctl_evtchn_bind_unbound_port bind;
-	struct ioctl_evtchn_bind_interdomain inter;
-	const char *own = getenv("XEN_DOMID");
-	int fd = open("/dev/xen/evtchn", O_RDWR | O_NONBLOCK);
-
-	if (fd < 0)
-		err(1, "cannot open evtchn");
-	bind.remote_domain = (unsigned int)(own ? atoi(own) : 0);
-	fuzz->port = (uint32_t)ioctl(fd, IOCTL_EVTCHN_BIND_UNBOUND_PORT, &bind);
-	inter.remote_domain = bind.remote_domain;
-	inter.remote_port = fuzz->port;
-	fuzz->event_port =
-		(uint32_t)ioctl(fd, IOCTL_EVTCHN_BIND_INTERDOMAIN, &inter);
-	if ((int)fuzz->port < 0 || (int)fuzz->event_port < 0)
-		err(1, "cannot bind event channels");
-	fuzz->event_fd = fd;
-	/* A new channel is signalled once for a start. */
-	poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 1000);
-}
-
-static bool read_event(void)
-{
-	uint32_t port;
-
-	if (read(fuzz->event_fd, &port, sizeof(port)) != sizeof(port))
-		return false;
-	if (write(fuzz->event_fd, &port, sizeof(port)) != sizeof(port))
-		err(1, "cannot unmask an event channel");
-	return port == fuzz->event_port;
-}
-
-/* What was signalled again before it was read comes when it is unmasked. */
-bool read_events(void)
-{
-	bool any = false;
-
-	while (read_event())
-		any = true;
-	return any;
-}
-
-void check_event(void)
-{
-	struct pollfd fd = { fuzz->event_fd, POLLIN, 0 };
-	bool want = fuzz->m.event, got;
-
-	/* One without a reason stays until it is read. */
-	if (!want && !fuzz->replay && fuzz->step % 4)
-		return;
-	got = read_events();
-	if (want && !got && poll(&fd, 1, PATIENCE_MS) > 0)
-		got = read_events();
-	fuzz->m.event = false;
-	if (want != got)
-		deviation("event: %s", got ? "one without a reason" : "none");
 }
 
 long read_counter(int fd)

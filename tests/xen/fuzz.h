@@ -143,7 +143,7 @@ struct fuzz {
 	unsigned int length, peer_every;
 	bool windows, counters, trace, valid;
 	int used_fd, lingering_fd, device_fd, event_fd;
-	uint32_t port, event_port;
+	uint32_t port, event_port, fence_port, fence_event_port;
 	uint16_t domid;
 
 	/* whose turn it is */
@@ -240,19 +240,22 @@ void step_check(const struct step *step);
 void check_place(unsigned int at);
 void catch_faults(void);
 
-/* fuzz-peer.c: the other domain, and what the module tells */
+/* fuzz-peer.c: the other domain, and the module's counters */
 void peer_open(const char *kind);
 void step_peer_map(const struct step *step);
 void step_peer_unmap(const struct step *step);
 void step_peer_fill(const struct step *step);
 void peer_close(void);
-void open_events(void);
-bool read_events(void);
-void check_event(void);
 long read_counter(int fd);
 void reap(void);
 void step_reap(const struct step *step);
 void check_counters(void);
+
+/* fuzz-events.c */
+void open_events(void);
+/* Whether the module has sent one since the last time. */
+bool read_events(void);
+void check_event(void);
 
 /* fuzz-turns.c: processes */
 void pass_turn(unsigned int to);

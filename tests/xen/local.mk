@@ -113,7 +113,7 @@ check_PROGRAMS += tests/xen/fuzz-module
 tests_xen_fuzz_module_SOURCES = tests/xen/fuzz-module.c tests/xen/fuzz.h \
 	tests/xen/fuzz-model.c tests/xen/fuzz-choose.c tests/xen/fuzz-print.c \
 	tests/xen/fuzz-requests.c tests/xen/fuzz-memory.c tests/xen/fuzz-peer.c \
-	tests/xen/fuzz-turns.c $(xen_remote)
+	tests/xen/fuzz-turns.c tests/xen/fuzz-events.c $(xen_remote)
 tests_xen_fuzz_module_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE \
 	-I$(srcdir)/kmod
 tests_xen_fuzz_module_LDADD = $(PEER_LIBS)
