@@ -107,14 +107,18 @@ static void compare(const struct peer_slot *slot)
 /* Whether the peer can map a page: 1, 0, or -1 for who knows. */
 static int can_map(const struct page *page, bool writable)
 {
-	if (!page->ref)
+	bool over = !page->live && !page->peer_maps;
+
+	/* Another page may have the reference now, which is granted otherwise.
+	 */
+	if (!page->ref || (over && fuzz->m.owned[page->ref]))
 		return -1;
 	if (page->foreign || (writable && !page->writable))
 		return 0;
-	if (page->live || page->peer_maps)
+	if (!over)
 		return 1;
-	/* It may linger still, or somebody else has the reference now. */
-	return fuzz->m.maybe || fuzz->m.owned[page->ref] ? -1 : 0;
+	/* It may linger still. */
+	return fuzz->m.maybe ? -1 : 0;
 }
 
 void step_peer_map(const struct step *step)
