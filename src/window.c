@@ -5,7 +5,7 @@
  * pages before they exist, and serves the shares that come next. A place in it
  * is used once, as the driver ties it to the index of a page.
  *
- * The stock driver has no windows, see kmod/xen-gntalloc.h: there, and wherever
+ * The stock driver has no windows, see xen-gntalloc.h: there, and wherever
  * a window cannot be had, each share has a mapping of its own.
  */
 

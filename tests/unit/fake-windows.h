@@ -4,7 +4,7 @@
 #define FAKE_WINDOWS_H
 
 #include "fake.h"
-#include "../../kmod/xen-gntalloc.h"
+#include "xen-gntalloc.h"
 
 /* All pages ever allocated, in the order of their indices in memory_fd. */
 extern struct fake_page fake_pages[FAKE_PAGES];

@@ -30,7 +30,7 @@
 
 #include "faults.h"
 #include "remote.h"
-#include "../../kmod/xen-gntalloc.h"
+#include "xen-gntalloc.h"
 
 #define PAGE 4096u
 #define DEVICE "/dev/xen/gntalloc"

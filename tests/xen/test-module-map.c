@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../kmod/xen-gntalloc.h"
+#include "xen-gntalloc.h"
 
 void part_of_a_mapping_goes(void **state)
 {
