@@ -42,6 +42,6 @@ void clock_check(void)
 	}
 	if (turn < 2 || turn > 2.01)
 		errx(1,
-		     "the clock does not count instructions: a loop of two takes %.3f; run this under tests/xen/run --icount",
+		     "the clock does not count instructions: a loop of two takes %.3f; run this under harness/run --icount",
 		     turn);
 }

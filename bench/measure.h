@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "clock.h"
-#include "tests/xen/api.h"
+#include "tests/calls/api.h"
 
 #define PAGE 4096u
 #define DEVICE "/dev/xen/gntalloc"

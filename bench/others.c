@@ -15,7 +15,7 @@
 #include <xenevtchn.h>
 
 #include "measure.h"
-#include "tests/xen/remote.h"
+#include "tests/peers/remote.h"
 
 #define SAMPLES 15
 #define ROUNDS 100

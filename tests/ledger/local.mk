@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the stock module and library get wrong, and what we did, case by case.
+
+check_PROGRAMS += tests/ledger/ledger-cases
+EXTRA_DIST += tests/ledger/ledger tests/ledger/own
+
+tests_ledger_ledger_cases_SOURCES = tests/ledger/ledger-cases.c \
+	tests/ledger/ledger.h tests/ledger/ledger-calls.c \
+	tests/ledger/ledger-memory.c tests/ledger/ledger-library.c \
+	tests/ledger/ledger-table.c $(xen_remote)
+tests_ledger_ledger_cases_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
+tests_ledger_ledger_cases_LDADD = src/libgntshr.la $(PEER_LIBS)

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What only our module promises.
+
+check_PROGRAMS += tests/module/test-module tests/module/beside-taker
+EXTRA_DIST += tests/module/test-refs tests/module/taker
+
+tests_module_test_module_SOURCES = tests/module/test-module.c \
+	tests/module/test-module.h tests/module/test-module-map.c \
+	tests/module/test-module-end.c $(xen_remote)
+tests_module_test_module_CPPFLAGS = $(xen_cppflags)
+tests_module_test_module_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
+
+# Another driver of the domain beside programs that share: test-refs runs it.
+tests_module_beside_taker_CPPFLAGS = $(xen_cppflags)
