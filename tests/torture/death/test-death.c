@@ -168,9 +168,12 @@ static void judge(bool dead)
 	long least, most;
 
 	bounds((int)life->event_page, dead, &least, &most);
+	peer_look_each(seen.slots, PAGES, life->seed, LIVE_BYTE, looks);
+	/* The byte goes first, and the event may be a bit late. */
+	if (seen.slots[life->event_page] >= 0 && !looks[life->event_page].byte)
+		least = 1;
 	/* Once something was wrong nobody waits for the rest. */
 	seen.events += peer_events(least > seen.events && !wrong);
-	peer_look_each(seen.slots, PAGES, life->seed, LIVE_BYTE, looks);
 	for (int page = 0; page < PAGES; page++)
 		judge_page(page, dead, &looks[page]);
 }
