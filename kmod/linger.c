@@ -35,11 +35,18 @@ MODULE_PARM_DESC(limit, "Pages that may be shared or lingering at once");
 /* All pages of all files, and the lingering ones. */
 static atomic_t used;
 
+/* Whoever loads the module may name any parameter; a set must be there. */
+static int only_read(const char *value, const struct kernel_param *kp)
+{
+	pr_err("%s can only be read\n", kp->name);
+	return -EPERM;
+}
+
 static int get_used(char *buffer, const struct kernel_param *kp)
 {
 	return sysfs_emit(buffer, "%u\n", atomic_read(&used));
 }
-module_param_call(used, NULL, get_used, NULL, 0444);
+module_param_call(used, only_read, get_used, NULL, 0444);
 MODULE_PARM_DESC(used, "Pages that count against limit now");
 
 /* Held by whoever tries pages, which are off the list meanwhile. */
@@ -49,7 +56,7 @@ static DEFINE_SPINLOCK(list_lock);
 static LIST_HEAD(list);
 static unsigned long delay;
 static unsigned int lingering;
-module_param(lingering, uint, 0444);
+module_param_call(lingering, only_read, param_get_uint, &lingering, 0444);
 MODULE_PARM_DESC(lingering, "Pages given up here that the peer still maps");
 
 static void retry(struct work_struct *work);

@@ -2,7 +2,8 @@
 # What only our module promises.
 
 check_PROGRAMS += tests/module/test-module tests/module/beside-taker
-EXTRA_DIST += tests/module/test-refs tests/module/taker
+EXTRA_DIST += tests/module/test-params tests/module/test-refs \
+	tests/module/taker
 
 tests_module_test_module_SOURCES = tests/module/test-module.c \
 	tests/module/test-module.h tests/module/test-module-map.c \
