@@ -9,8 +9,8 @@
 #include "gntalloc.h"
 #include "xen-gntalloc.h"
 
-/* In pages, as vm_pgoff. */
-#define WINDOW ((unsigned long)(GNTALLOC_WINDOW >> PAGE_SHIFT))
+/* In pages, as vm_pgoff, which does not reach it where it has 32 bits. */
+#define WINDOW (GNTALLOC_WINDOW >> PAGE_SHIFT)
 
 /*
  * Called for every piece that goes: munmap of all or part, mremap (for the old
