@@ -5,8 +5,8 @@
  *
  *	LIBRARY MEASURE NUMBER NAME=VALUE...
  *
- * The values are instructions a page, but for call (instructions a call), bytes
- * and return_ms.
+ * The values are instructions a page, but for call (instructions a call),
+ *bytes, return_ms, and those of a trace (instructions in all).
  */
 
 #include <err.h>
@@ -146,7 +146,7 @@ static void live(char **counts)
 }
 
 static const char usage[] =
-	"usage: bench pages|floor|profile|memory|peer PAGES... | live SHARES... | notify";
+	"usage: bench pages|floor|profile|memory|peer PAGES... | live SHARES... | notify | replay NAME <TRACE";
 
 int main(int argc, char **argv)
 {
@@ -166,6 +166,8 @@ int main(int argc, char **argv)
 		grow_table(), profile(rest);
 	else if (!strcmp(what, "notify"))
 		notify();
+	else if (!strcmp(what, "replay") && rest[0])
+		grow_table(), replay(rest[0]);
 	else if (!strcmp(what, "memory"))
 		memory(rest);
 	else if (!strcmp(what, "peer"))

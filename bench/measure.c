@@ -96,10 +96,10 @@ void make_place(uint32_t count)
 }
 
 /* One page after another, as its first user would. */
-static void touch(char *pages, uint32_t count)
+void touch(void *pages, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		*(volatile char *)(pages + (size_t)i * PAGE) = 1;
+		*((volatile char *)pages + (size_t)i * PAGE) = 1;
 }
 
 struct cost sample(const struct way *way, uint32_t count, uint32_t rounds)

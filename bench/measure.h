@@ -3,6 +3,7 @@
 #ifndef MEASURE_H
 #define MEASURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,8 @@ void reserve_refs(uint32_t count);
 /* Sharing with dom0: the ways' functions end the program if they fail. */
 void *share(uint32_t count);
 void unshare(void *pages, uint32_t count);
+/* A byte of each page. */
+void touch(void *pages, uint32_t count);
 
 /* See measure.c. */
 void make_place(uint32_t count);
@@ -49,6 +52,9 @@ double median(double *values, size_t count);
 void notify(void);
 void memory(char **counts);
 void peer(char **counts);
+
+/* replay.c: the trace on stdin, reported with its name. */
+void replay(const char *name);
 
 /* A number of the command line. */
 uint32_t number(const char *text);

@@ -105,7 +105,38 @@ function crossed(		i, n, line) {
 	headed = 0
 }
 
+# Whole sessions: in millions, and in parts of the stock module with its library.
+function traces(		i, n, name, stock, line, w) {
+	for (i = 1; i <= trace_count; i++) {
+		name = trace_name[i]
+		n = number_of[name, 1]
+		stock = value[domain, "stock", "libxengnttab", name, n, "sum"]
+		if (stock == "")
+			continue
+		if (!headed++) {
+			printf "\n%s, recorded sessions, millions of instructions" \
+				" and the part of stock\n\n", title[domain]
+			print "| session | shares | libxengnttab, stock |" \
+				" libxengnttab, ours | preloaded, ours |" \
+				" libgntshr, ours |"
+			print "|---|--:|--:|--:|--:|--:|"
+		}
+		line = sprintf("| %s | %d | %.1f |", substr(name, 7), n,
+			stock / 1e6)
+		for (w = 1; w <= 3; w++)
+			line = line in_part(value[domain, "ours", ways[w],
+				name, n, "sum"], stock)
+		print line
+	}
+	headed = 0
+}
+
+function in_part(x, stock) {
+	return x == "" ? " - |" : sprintf(" %.1f: %.2f |", x / 1e6, x / stock)
+}
+
 BEGIN {
+	split("libxengnttab libpreloaded libgntshr", ways, " ")
 	split("share touch unshare sum", names, " ")
 	title["dom0"] = "PV dom0"
 	title["pv"] = "PV guest"
@@ -116,6 +147,8 @@ BEGIN {
 	if (!(($4, $5) in known)) {
 		known[$4, $5] = 1
 		number_of[$4, ++seen[$4]] = $5
+		if ($4 ~ /^trace-/)
+			trace_name[++trace_count] = $4
 	}
 	if (!($1 in domains)) {
 		domains[$1] = 1
@@ -132,5 +165,6 @@ END {
 		domain = domain_of[d]
 		table()
 		crossed()
+		traces()
 	}
 }
