@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-EXTRA_DIST += harness/README.md harness/run harness/fetch harness/image \
-	harness/verdict harness/init-common harness/init-dom0 \
-	harness/init-guest harness/debug-kernel harness/debug.config
+EXTRA_DIST += harness/README.md harness/run harness/options harness/fetch \
+	harness/fetch-kernel harness/debug-kernel harness/debug.config \
+	harness/image harness/module harness/qemu harness/verdict \
+	harness/init-common harness/init-dom0 harness/init-guest
