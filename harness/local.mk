@@ -1,7 +1,32 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-EXTRA_DIST += harness/README.md harness/run harness/options \
-	harness/arch-x86_64 harness/fetch harness/fetch-kernel \
-	harness/debug-kernel harness/debug.config harness/image \
-	harness/module harness/qemu harness/verdict harness/init-common \
-	harness/init-dom0 harness/init-guest harness/init-x86_64
+harness_command = gntshr-xen-run
+harnessdir = $(pkgdatadir)/harness
+harness_files = harness/README.md harness/options harness/arch-x86_64 \
+	harness/fetch harness/fetch-kernel harness/debug-kernel \
+	harness/debug.config harness/image harness/module harness/qemu \
+	harness/verdict harness/init-common harness/init-dom0 \
+	harness/init-guest harness/init-x86_64
+EXTRA_DIST += harness/run $(harness_files)
+
+# No part of "make install": who uses the library need not have it. The link is
+# a relative one, so that it is right below DESTDIR, too.
+install-harness:
+	$(MKDIR_P) '$(DESTDIR)$(harnessdir)' '$(DESTDIR)$(bindir)'
+	$(INSTALL_SCRIPT) '$(srcdir)/harness/run' '$(DESTDIR)$(harnessdir)'
+	@for file in $(harness_files); do \
+		echo "installing $$file"; \
+		$(INSTALL_DATA) '$(srcdir)'/$$file \
+			'$(DESTDIR)$(harnessdir)' || exit; \
+	done
+	ln -sfr '$(DESTDIR)$(harnessdir)/run' \
+		'$(DESTDIR)$(bindir)/$(harness_command)'
+
+uninstall-harness:
+	rm '$(DESTDIR)$(bindir)/$(harness_command)'
+	@cd '$(DESTDIR)$(harnessdir)' && \
+		for file in harness/run $(harness_files); do \
+			rm -v "$${file#harness/}"; \
+		done
+	rmdir '$(DESTDIR)$(harnessdir)'
+	rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(pkgdatadir)'

@@ -47,10 +47,12 @@ tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
 # map file lists and that is what the header declares; the README and the manual
 # pages are right; the command-line tool takes no nonsense, nor does the module's
 # makefile; constructors can use the library, static and shared; kmod/ refuses
-# kernels that it cannot do with; what a console says is told apart.
+# kernels that it cannot do with; the harness can be installed and takes no
+# nonsense; what a console says is told apart.
 dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
 	tests/unit/test-symbols tests/unit/test-man tests/unit/test-docs \
-	tests/unit/test-tool tests/unit/test-constructors \
+	tests/unit/test-tool tests/unit/test-harness \
+	tests/unit/test-constructors \
 	tests/unit/test-kbuild tests/unit/test-kmod-make tests/unit/test-verdict
 EXTRA_DIST += tests/unit/checks.sh tests/unit/early.cc tests/is-json
 TESTS += $(dist_check_SCRIPTS)
