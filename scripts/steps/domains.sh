@@ -1,124 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The steps of scripts/check. Sourced by it.
+# The steps of scripts/check that boot Xen in QEMU. Sourced by it.
 
-# shellcheck disable=SC2154 # what common.sh defines
-
-summary=() failures=()
-passed=0 failed=0 skipped=0
-
-# Add up what cmocka and the like said: TIER LOG [LINE PREFIX]
-count() {
-	local tier=$1 ok bad skip
-	local -a numbers
-
-	mapfile -t numbers < <(awk -v prefix="${3-}" '
-		prefix != "" && index($0, prefix) != 1 { next }
-		/\[  PASSED  \] [0-9]+ test/ { sub(/.*PASSED  \] /, ""); ok += $1 }
-		/\[  FAILED  \] [0-9]+ test/ { sub(/.*FAILED  \] /, ""); bad += $1 }
-		/\[  SKIPPED \] [0-9]+ test/ { sub(/.*SKIPPED \] /, ""); skip += $1 }
-		/^(\[[a-z0-9]+\] )?[0-9]+ passed, [0-9]+ failed$/ {
-			sub(/^\[[a-z0-9]+\] /, ""); ok += $1; bad += $3
-		}
-		/^[0-9]+ rows; / { ok += $3; bad += $7 }
-		END { print ok + 0; print bad + 0; print skip + 0 }' "$2")
-	ok=${numbers[0]} bad=${numbers[1]} skip=${numbers[2]}
-	summary+=("$(printf '%-34s %4d passed %4d failed %4d skipped' \
-		"$tier" "$ok" "$bad" "$skip")")
-	passed=$((passed + ok)) failed=$((failed + bad))
-	skipped=$((skipped + skip))
-	# A tier that tells of no test did not run.
-	[ "$ok" -gt 0 ] || failed=$((failed + 1))
-	[ "$bad" = 0 ] || failures+=("" "$tier:" "$(failed_tests "$2" "${3-}")")
-}
-
-# What went wrong, again, for who reads the end first: LOG [LINE PREFIX]
-failed_tests() {
-	awk -v prefix="${2-}" '
-		prefix != "" && index($0, prefix) != 1 { next }
-		/\[   LINE   \]|\[  ERROR   \]|\[  FAILED  \]/ { said = 6 }
-		/\[       OK \]|\[ RUN      \]|\[==========\]|^(\[[a-z0-9]+\] )?ok: / { said = 0 }
-		/^(\[[a-z0-9]+\] )?FAILED: / { said = 20 }
-		said-- > 0' "$1" | head -n 60
-}
-
-unit_tests() { # COMPILER C++-COMPILER
-	step "Library and unit tests, $1"
-	build_in "$1" CC="$1" CXX="$2" --enable-werror \
-		--prefix="$build/$1/install"
-	make -C "$build/$1" -j"$jobs" check >"$build/$1/log/check" 2>&1 ||
-		failed=$((failed + 1))
-	cat "$build/$1"/tests/unit/*.log >"$build/$1/log/unit"
-	grep -h 'FAILED\|ERROR\|LINE' "$build/$1/log/unit"
-	count "unit, $1" "$build/$1/log/unit"
-}
-
-# A target of make with a verdict of its own, whose last lines are worth seeing.
-verdict() { # TARGET LINES [VARIABLE=VALUE]...
-	local target=$1 lines=$2 log=$build/log/$1
-
-	shift 2
-	step "make $target"
-	if make --no-print-directory -C "$build/gcc" "$target" "$@" \
-		>"$log" 2>&1; then
-		tail -n "$lines" "$log"
-		return
-	fi
-	tail -n 60 "$log"
-	false
-}
-
-# The unit tests, built and run in another way.
-unit_tests_by() { # TARGET
-	verdict "$1" 0 || failed=$((failed + 1))
-	cat "$build/gcc/$1"/tests/unit/*.log >"$build/log/$1-tests"
-	count "unit, $1" "$build/log/$1-tests"
-	printf '%s\n' "${summary[-1]}"
-}
-
-# One that passes or fails as a whole.
-passes() { # TARGET LINES [VARIABLE=VALUE]...
-	if verdict "$@"; then
-		summary+=("$(printf '%-34s %4d passed' "make $1" 1)")
-		passed=$((passed + 1))
-	else
-		summary+=("$(printf '%-34s %4d passed %4d failed' "make $1" 0 1)")
-		failures+=("" "make $1: see $build/log/$1")
-		failed=$((failed + 1))
-	fi
-}
-
-# The installed library is found by pkg-config and used from C and C++, and
-# from a program that is linked statically.
-installed_programs() {
-	local prefix=$build/gcc/install flags static_flags
-
-	step "Installed library"
-	rm -rf "$prefix"
-	quietly "$build/gcc/log/install" make -C "$build/gcc" install
-	flags=$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig \
-		pkg-config --cflags --libs libgntshr) ||
-		fail "pkg-config does not find the installed library"
-	static_flags=$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig \
-		pkg-config --static --cflags --libs libgntshr)
-	# shellcheck disable=SC2015,SC2086
-	gcc -Wall -Wextra -Werror -o "$build/share_page_c" \
-		"$top/examples/share_page.c" $flags &&
-		g++ -x c++ -Wall -Wextra -Werror -o "$build/share_page_cc" \
-			"$top/examples/share_page.c" $flags &&
-		gcc -static -o "$build/share_page_static" \
-			"$top/examples/share_page.c" $static_flags ||
-		fail "examples/share_page.c does not compile"
-	echo "examples/share_page.c compiled as C and as C++, and static"
-}
-
-distribution() {
-	step "make distcheck"
-	quietly "$build/log/distcheck" make -C "$build/gcc" -j"$jobs" distcheck
-	echo "passed"
-	summary+=("$(printf '%-34s %4d passed' "make distcheck" 1)")
-	passed=$((passed + 1))
-}
+# shellcheck disable=SC2034,SC2154 # what common.sh and count.sh know
 
 # A program for harness/run, from the tree that gcc built.
 program() { # NAME
@@ -132,7 +16,7 @@ in_xen() {
 	shift
 	log=$build/log/${tier//[ ,]/-}
 	"$top/harness/run" "$@" | tee "$log" | grep -v 'RUN  \|  OK \]'
-	[ "${PIPESTATUS[0]}" = 0 ] || failed=$((failed + 1))
+	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
 	last_log=$log
 }
 
@@ -140,7 +24,7 @@ in_xen() {
 xen_tests() { # KERNEL MODULE
 	local names='test-calls test-calls-xengnttab' domain
 
-	step "Linux $1, module $2: dom0, PV guest and PVH guest"
+	echo "Linux $1, module $2: dom0, PV guest and PVH guest"
 	[ "$2" = stock ] || names+=' test-module'
 	# shellcheck disable=SC2046
 	in_xen "Linux $1, $2" --kernel "$1" --module "$2" --timeout 900 \
@@ -154,7 +38,7 @@ xen_tests() { # KERNEL MODULE
 
 # Everybody's pages at once, on two processors.
 stress() { # KERNEL
-	step "Linux $1: eight threads for 60 s"
+	echo "Linux $1: eight threads for 60 s"
 	# shellcheck disable=SC2046
 	in_xen "stress $1" --kernel "$1" --vcpus 2 $(program stress) \
 		--in-dom0 "stress 60"
@@ -162,17 +46,17 @@ stress() { # KERNEL
 }
 
 # Other drivers of the domain, which need grant references as well.
-references() { # MODULE FRAMES
-	step "Module $1: a disk and a network card beside programs that share"
-	"$top/tests/module/test-refs" --module "$1" --frames "$2" --program \
+references() { # MODULE FRAMES...
+	echo "Module $1: a disk and a network card beside programs that share"
+	"$top/tests/module/test-refs" --module "$1" --frames "${*:2}" --program \
 		"$build/gcc/tests/module/beside-taker" | tee "$build/log/refs-$1"
-	[ "${PIPESTATUS[0]}" = 0 ] || failed=$((failed + 1))
+	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
 	count "references, module $1" "$build/log/refs-$1"
 }
 
 # What users share, and what one page more costs, in instructions.
 scale() {
-	step "98,304 pages in a call; 30,000 shares at once"
+	echo "98,304 pages in a call; 30,000 shares at once"
 	# shellcheck disable=SC2046
 	in_xen scale --icount --xen-args gnttab_max_frames=512 \
 		--module-params limit=200000 --dom0-memory 1400 \
@@ -182,19 +66,14 @@ scale() {
 
 # That the measurements can be made: what they say fails nothing.
 measurements() {
-	step "bench/run --quick"
-	if "$top/bench/run" --quick --build "$build/gcc" \
-		--json "$build/log/bench.json"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-	fi
-	summary+=("bench/run --quick")
+	"$top/bench/run" --quick --build "$build/gcc" \
+		--json "$build/log/bench.json" || fail "bench/run failed"
+	result "bench/run --quick" 1 0 0
 }
 
 # Programs of others: the installed library's user, and Xen's own vchan.
 others() {
-	step "vchan-socket-proxy, and a program of the installed library"
+	echo "vchan-socket-proxy, and a program of the installed library"
 	LD_LIBRARY_PATH=$build/gcc/install/lib \
 		in_xen others --guest pvh --add "$build/share_page_c" \
 		--add "$build/share_page_cc" --add "$build/share_page_static" \
@@ -210,7 +89,7 @@ others() {
 # Guests saved and restored with pages shared. The stock module is not asked for
 # events: it closes those of others then.
 suspended() { # MODULE [no-events]
-	step "Module $1: guests that are saved and restored"
+	echo "Module $1: guests that are saved and restored"
 	# shellcheck disable=SC2046
 	in_xen "suspended, $1" --module "$1" --timeout 900 --guest pv \
 		--guest pvh --guest-memory 160 --dom0-memory 1400 \
@@ -229,7 +108,7 @@ preloaded() { # MODULE
 	local object=/usr/local/lib/libgntshr/xengntshr-preload.so
 	local with="preloaded $object"
 
-	step "Module $1: libxengnttab's programs and vchan on libgntshr"
+	echo "Module $1: libxengnttab's programs and vchan on libgntshr"
 	# shellcheck disable=SC2046
 	in_xen "preloaded, $1" --module "$1" --timeout 900 --guest pvh \
 		--add "$build/gcc/install/lib/libgntshr/${object##*/}:$object" \
@@ -250,7 +129,7 @@ preloaded() { # MODULE
 tool() { # MODULE [GUEST]
 	local guest=${2:+--guest $2}
 
-	step "gntshr, the tool, module $1"
+	echo "gntshr, the tool, module $1"
 	# shellcheck disable=SC2046,SC2086
 	in_xen "tool $1" --module "$1" $guest --timeout 600 \
 		--add "$top/tests/peers/in-domain" --add "$top/tests/is-json" \
@@ -262,53 +141,24 @@ tool() { # MODULE [GUEST]
 	[ -z "$guest" ] || count "gntshr, module $1, $2" "$last_log" "[$2]"
 }
 
-# The module without a warning from compiler and sparse. Headers that lack what
-# the kernel's makefiles need to call sparse, as those of 7.2, leave it out.
-module_builds() { # KERNEL
-	local kdir log=$build/log/kmod-$1
-
-	step "Linux $1: the module without warnings"
-	kdir=$("$top/harness/run" --kernel "$1" --print-kdir) ||
-		fail "no kernel headers"
-	rm -rf "$build/kmod"
-	cp -rL "$top/kmod" "$build/kmod"
-	quietly "$log" make -C "$build/kmod" KDIR="$kdir" W=1 C=2 \
-		KCFLAGS=-Werror
-	if grep -E 'kmod/.*(warning|error): ' "$log"; then
-		fail "sparse found something on Linux $1"
-	fi
-	if grep -q '^  CHECK ' "$log"; then
-		echo "W=1 and sparse are silent"
-	else
-		echo "W=1 is silent; these headers do not run sparse"
-	fi
-}
-
 # Installed by dkms and make, found by modprobe, loaded.
 module_life() { # KERNEL
-	step "Linux $1: dkms, modprobe, udev"
+	echo "Linux $1: dkms, modprobe, udev"
 	as_root "$top/tests/system/test-dkms" --kernel "$1" 2>&1 |
 		tee "$build/log/dkms-$1" | grep -v '^ok:'
-	[ "${PIPESTATUS[0]}" = 0 ] || failed=$((failed + 1))
+	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
 	count "Linux $1, dkms and modprobe" "$build/log/dkms-$1"
 }
 
 ledger() {
-	step "Ledger: what the stock driver gets wrong, beside ours"
+	echo "Ledger: what the stock driver gets wrong, beside ours"
 	"$top/tests/ledger/ledger" --build "$build/gcc" | tee "$build/log/ledger"
-	[ "${PIPESTATUS[0]}" = 0 ] || failed=$((failed + 1))
+	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
 	count "ledger" "$build/log/ledger"
 }
 
 demonstration() {
-	step "scripts/demo"
-	if "$top/scripts/demo" >"$build/log/demo" 2>&1; then
-		echo "passed"
-		passed=$((passed + 1))
-	else
-		tail -n 60 "$build/log/demo"
-		failed=$((failed + 1))
-	fi
-	summary+=("scripts/demo")
+	quietly "$build/log/demo" "$top/scripts/demo"
+	echo "passed"
+	result "scripts/demo" 1 0 0
 }
-

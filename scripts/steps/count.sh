@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# How scripts/check runs a step, and counts what its tests said. Sourced by it.
+
+# shellcheck disable=SC2154 # what common.sh defines
+
+# What the steps of this run tell, each in a shell of its own, comes together
+# here.
+state=$build/check
+
+begin_counts() {
+	rm -rf "$state"
+	mkdir -p "$state" "$build/log"
+	: >"$state/summary"
+	: >"$state/failures"
+}
+
+clock() { # SECONDS
+	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
+}
+
+# What several steps need is made once in a run.
+once() { # COMMAND...
+	[ ! -e "$state/made-$1" ] || return 0
+	"$@" || fail "'$*' failed"
+	touch "$state/made-$1"
+}
+
+# A step that fails ends alone. One that tells of no test did not run.
+run_step() { # NAME NEEDS COMMAND...
+	local name=$1 needs=$2 began=$SECONDS broken=0 title ok bad skip
+
+	shift 2
+	step "$name"
+	: >"$state/results"
+	(
+		[ "$needs" = - ] || once "$needs"
+		"$@"
+		exit "$broken"
+	) || broken=1
+	[ -s "$state/results" ] || broken=1
+	if [ "$broken" = 1 ] && ! cut -f 3 "$state/results" | grep -q '[^0]'; then
+		result "$name: did not run to its end" 0 1 0
+	fi
+	name=$(printf '%-15s %5s' "$name" "$(clock $((SECONDS - began)))")
+	while IFS=$'\t' read -r title ok bad skip; do
+		printf '%-21s  %-40s %4d passed %4d failed %4d skipped\n' \
+			"$name" "$title" "$ok" "$bad" "$skip"
+		name=
+	done <"$state/results" >>"$state/summary"
+	cat "$state/results" >>"$state/all"
+}
+
+summary() {
+	local passed failed skipped
+
+	step "Summary"
+	cat "$state/summary" "$state/failures"
+	read -r passed failed skipped < <(awk -F '\t' '
+		{ ok += $2; bad += $3; skip += $4 }
+		END { print ok + 0, bad + 0, skip + 0 }' "$state/all")
+	printf '%d passed, %d failed, %d skipped\n' \
+		"$passed" "$failed" "$skipped"
+	[ "$passed" -gt 0 ] && [ "$failed" = 0 ] && [ "$skipped" = 0 ]
+}
+
+result() { # TITLE PASSED FAILED SKIPPED
+	printf '%s\t%d\t%d\t%d\n' "$@" >>"$state/results"
+}
+
+# Add up what cmocka and the like said: TITLE LOG [LINE PREFIX]
+count() {
+	local ok bad skip
+
+	read -r ok bad skip < <(awk -v prefix="${3-}" '
+		prefix != "" && index($0, prefix) != 1 { next }
+		/\[  PASSED  \] [0-9]+ test/ { sub(/.*PASSED  \] /, ""); ok += $1 }
+		/\[  FAILED  \] [0-9]+ test/ { sub(/.*FAILED  \] /, ""); bad += $1 }
+		/\[  SKIPPED \] [0-9]+ test/ { sub(/.*SKIPPED \] /, ""); skip += $1 }
+		/^(\[[a-z0-9]+\] )?[0-9]+ passed, [0-9]+ failed$/ {
+			sub(/^\[[a-z0-9]+\] /, ""); ok += $1; bad += $3
+		}
+		/^[0-9]+ rows; / { ok += $3; bad += $7 }
+		END { print ok + 0, bad + 0, skip + 0 }' "$2")
+	# Tests that tell of nothing did not run.
+	[ $((ok + bad)) -gt 0 ] || bad=1
+	result "$1" "$ok" "$bad" "$skip"
+	[ "$bad" = 0 ] || printf '%s\n' "" "$1:" \
+		"$(failed_tests "$2" "${3-}")" >>"$state/failures"
+}
+
+# What went wrong, again, for who reads the end first: LOG [LINE PREFIX]
+failed_tests() {
+	awk -v prefix="${2-}" '
+		prefix != "" && index($0, prefix) != 1 { next }
+		/\[   LINE   \]|\[  ERROR   \]|\[  FAILED  \]/ { said = 6 }
+		/\[       OK \]|\[ RUN      \]|\[==========\]|^(\[[a-z0-9]+\] )?ok: / { said = 0 }
+		/^(\[[a-z0-9]+\] )?FAILED: / { said = 20 }
+		said-- > 0' "$1" | head -n 60
+}
