@@ -72,7 +72,7 @@ static bool wait_for_any(struct backend *b, bool *event, bool *watch)
 		{ .fd = xenevtchn_fd(b->evtchn), .events = POLLIN },
 		{ .fd = xs_fileno(b->xs), .events = POLLIN },
 	};
-	int ready = poll(polls, 2, b->timeout * 1000), port;
+	int ready = poll(polls, 2, (int)b->timeout * 1000), port;
 	char **fired;
 
 	if (ready < 0)
@@ -156,8 +156,9 @@ static bool is_valid(struct backend *b, const struct example_request *request)
 /* The frontend may write to the text meanwhile: each byte is read once. */
 static uint32_t work(struct backend *b, const struct example_request *request)
 {
-	volatile uint8_t *text =
-		b->data + request->page * EXAMPLE_PAGE_SIZE + request->offset;
+	volatile uint8_t *text = b->data +
+				 (size_t)request->page * EXAMPLE_PAGE_SIZE +
+				 request->offset;
 	uint32_t sum = CHECKSUM_START;
 	uint8_t byte;
 

@@ -134,14 +134,14 @@ static void publish(struct frontend *f)
 	err(1, "cannot publish the shares in xenstore");
 }
 
-static uint8_t text(const struct use *use, unsigned int i)
+static uint8_t letter(const struct use *use, unsigned int i)
 {
 	return ' ' + (use->serial * 7 + i * 31) % 95;
 }
 
 static uint8_t *text_of(struct frontend *f, const struct example_request *req)
 {
-	return f->data + req->page * EXAMPLE_PAGE_SIZE + req->offset;
+	return f->data + (size_t)req->page * EXAMPLE_PAGE_SIZE + req->offset;
 }
 
 /* Fill the page of request number serial, and put the request in the ring. */
@@ -160,7 +160,7 @@ static void send_request(struct frontend *f, uint16_t page, uint32_t serial)
 		.length = length,
 	};
 	for (uint16_t i = 0; i < length; i++)
-		text_of(f, &use->request)[i] = text(use, i);
+		text_of(f, &use->request)[i] = letter(use, i);
 	*RING_GET_REQUEST(&f->ring, f->ring.req_prod_pvt) = use->request;
 	f->ring.req_prod_pvt++;
 }
@@ -195,8 +195,8 @@ static void check_response(struct frontend *f,
 		errx(1, "request %u: the backend refused it, status %u",
 		     use->serial, response->status);
 	for (uint16_t i = 0; i < request->length; i++) {
-		sum = checksum_add(sum, text(use, i));
-		should = transform(request->operation, text(use, i));
+		sum = checksum_add(sum, letter(use, i));
+		should = transform(request->operation, letter(use, i));
 		is = text_of(f, request)[i];
 		if (is != should)
 			errx(1, "request %u: byte %u is '%c', not '%c'",
@@ -234,7 +234,7 @@ static void wait_event(struct frontend *f)
 		.fd = xenevtchn_fd(f->evtchn),
 		.events = POLLIN,
 	};
-	int port, ready = poll(&poll_evtchn, 1, f->timeout * 1000);
+	int port, ready = poll(&poll_evtchn, 1, (int)f->timeout * 1000);
 
 	if (ready < 0)
 		err(1, "poll");
@@ -260,7 +260,7 @@ static void run(struct frontend *f)
 	}
 	printf("frontend: %u requests answered, contents and checksums right, "
 	       "%.0f KiB each way\n",
-	       f->answered, f->bytes / 1024.0);
+	       f->answered, (double)f->bytes / 1024);
 }
 
 /* Closing comes first, so that the backend does not take it for a crash. */

@@ -16,7 +16,7 @@
  * two steps, and the peer may map the page between them.
  */
 #ifndef HAVE_TRY_END_ACCESS
-#error "this kernel lacks the mending of XSA-396 (gnttab_try_end_foreign_access): Linux 5.10 has it since 5.10.105"
+#error "no gnttab_try_end_foreign_access (XSA-396): Linux 5.10 has it since 5.10.105"
 #endif
 
 #ifndef HAVE_VM_FLAGS_SET

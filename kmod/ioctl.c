@@ -17,7 +17,7 @@ static void abort_blocks(struct list_head *blocks)
 {
 	struct gntalloc_block *block, *next;
 
-	list_for_each_entry_safe (block, next, blocks, link)
+	list_for_each_entry_safe(block, next, blocks, link)
 		block_abort(block);
 }
 
@@ -45,7 +45,7 @@ static int make_blocks(const struct ioctl_gntalloc_alloc_gref *op,
 		cond_resched();
 	}
 
-	list_for_each_entry (block, blocks, link) {
+	list_for_each_entry(block, blocks, link) {
 		err = block_fill(block);
 		if (err)
 			goto undo;
@@ -63,7 +63,7 @@ static int copy_refs(struct list_head *blocks, u32 __user *to)
 {
 	struct gntalloc_block *block;
 
-	list_for_each_entry (block, blocks, link) {
+	list_for_each_entry(block, blocks, link) {
 		if (copy_to_user(to, block_refs(block),
 				 block->count * sizeof(*to)))
 			return -EFAULT;
@@ -127,7 +127,7 @@ static long ioctl_alloc(struct gntalloc_file *file,
 	}
 
 	mutex_lock(&file->lock);
-	list_for_each_entry_safe (block, next, &blocks, link)
+	list_for_each_entry_safe(block, next, &blocks, link)
 		file_insert(file, block);
 	mutex_unlock(&file->lock);
 	return 0;

@@ -158,7 +158,7 @@ void linger_exit(void)
 
 	cancel_delayed_work_sync(&retry_work);
 	linger_reap();
-	list_for_each_entry_safe (page, next, &list, lru) {
+	list_for_each_entry_safe(page, next, &list, lru) {
 		grant_ref_t ref = page_private(page);
 
 		list_del(&page->lru);

@@ -4,7 +4,7 @@
  *
  * The kernel hands the reference that was freed last out first. A peer that is
  * late would then map a page of somebody else. So references that come back
- * rest here for ref_delay, and the kernel gets those that came first first.
+ * rest here for ref_delay, and the kernel gets the oldest of them first.
  *
  * The grant table belongs to the whole domain, and a disk's request fails when
  * the kernel has no reference for it, whatever rests here. So few rest, and
@@ -103,7 +103,7 @@ static bool kernel_has(unsigned int count)
  */
 static bool enough(unsigned int count)
 {
-	if (!table_size || asked != jiffies)
+	if (!table_size || time_before(asked, jiffies))
 		ask_table();
 	count += max(table_size / RESERVE_PART, RESERVE_MIN);
 	return table_growth >= count || kernel_has(count);

@@ -136,7 +136,7 @@ void references_do_not_pile_up(void **state)
 		}
 	}
 	set_parameter(PARAMETER "ref_delay", delay);
-	/* Half of those that may rest are not needed yet, the others are used. */
+	/* Half of those that may rest are not needed yet, the others are. */
 	assert_true(distinct > RESTING_MAX / 2);
 	assert_true(distinct <= RESTING_MAX + 2 * COUNT);
 }

@@ -32,8 +32,10 @@ static void add(struct window window)
 {
 	int i = 0;
 
-	while (windows[i].count)
-		assert(++i < WINDOWS);
+	while (windows[i].count) {
+		i++;
+		assert(i < WINDOWS);
+	}
 	windows[i] = window;
 }
 

@@ -48,8 +48,10 @@ int gntshr_sys_open(const char *path, int flags)
 	if (fake_fails(FAKE_OPEN))
 		return -1;
 	__real_pthread_mutex_lock(&lock);
-	while (files[i] != FREE)
-		assert(++i < FILES);
+	while (files[i] != FREE) {
+		i++;
+		assert(i < FILES);
+	}
 	files[i] = OPEN;
 	fake.open++;
 	__real_pthread_mutex_unlock(&lock);

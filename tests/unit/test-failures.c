@@ -12,7 +12,7 @@ static void open_fails_at(unsigned int steps)
 	gntshr_handle *h;
 	unsigned int n;
 
-	for_each_failure (n) {
+	for_each_failure(n) {
 		h = gntshr_open(fake_logger(), 0);
 		if (h)
 			break;
@@ -44,7 +44,7 @@ static void share_fails(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < MANY; i++)
 		refs[i] = 70 + i;
-	for_each_failure (n) {
+	for_each_failure(n) {
 		pages = gntshr_share_pages(h, 0, MANY, refs, 1);
 		if (pages)
 			break;
@@ -70,7 +70,7 @@ static void share_with_notification_fails(void **state)
 	unsigned int n;
 
 	(void)state;
-	for_each_failure (n) {
+	for_each_failure(n) {
 		page = gntshr_share_page_notify(h, 0, &ref, 1, 0, FAKE_PORT);
 		if (page)
 			break;
@@ -98,7 +98,7 @@ static void notify_fails(void **state)
 	unsigned int n;
 
 	(void)state;
-	for_each_failure (n) {
+	for_each_failure(n) {
 		if (!gntshr_set_unmap_notify(h, page, 0, 0))
 			break;
 		assert_failed_once();
@@ -120,7 +120,7 @@ static void unshare_fails(void **state)
 	unsigned int n;
 
 	(void)state;
-	for_each_failure (n) {
+	for_each_failure(n) {
 		bool listed;
 		char *pages;
 

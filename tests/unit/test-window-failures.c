@@ -39,7 +39,7 @@ static void share_in_window_fails(bool has_one, bool is_full,
 	uint32_t live = 1 + has_one + (is_full ? GNTSHR_WINDOW_PAGES : 0);
 	unsigned int n, fell_back = 0;
 
-	for_each_failure (n) {
+	for_each_failure(n) {
 		gntshr_handle *h = open_with_windows();
 		uint32_t ref;
 		void *page;
@@ -104,7 +104,7 @@ static void unshare_in_window_fails(void **state)
 
 	(void)state;
 	pages[4096] = 0x5A;
-	for_each_failure (n) {
+	for_each_failure(n) {
 		if (!gntshr_unshare(h, pages, 2))
 			break;
 		assert_failed_once();
