@@ -43,15 +43,10 @@ tests_unit_test_window_failures_SOURCES = tests/unit/test-window-failures.c \
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c src/sys.c
 tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
 
-# The header is used alone, in strict C and in C++; the library exports what the
-# map file lists and that is what the header declares; the README and the manual
-# pages are right; the command-line tool takes no nonsense, nor does the module's
-# makefile; constructors can use the library, static and shared; kmod/ refuses
-# kernels that it cannot do with; the harness can be installed and takes no
-# nonsense; what a console says is told apart.
+# Header, library and documents alone: the head of each says what it looks at.
 dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
 	tests/unit/test-symbols tests/unit/test-man tests/unit/test-docs \
-	tests/unit/test-tool tests/unit/test-harness \
+	tests/unit/test-map tests/unit/test-tool tests/unit/test-harness \
 	tests/unit/test-constructors \
 	tests/unit/test-kbuild tests/unit/test-kmod-make tests/unit/test-verdict
 EXTRA_DIST += tests/unit/checks.sh tests/unit/early.cc tests/is-json
