@@ -40,7 +40,7 @@ run_step() { # NAME NEEDS COMMAND...
 	) || broken=1
 	[ -s "$state/results" ] || broken=1
 	if [ "$broken" = 1 ] && ! cut -f 3 "$state/results" | grep -q '[^0]'; then
-		result "$name: did not run to its end" 0 1 0
+		result "$name, the step itself" 0 1 0
 	fi
 	name=$(printf '%-15s %5s' "$name" "$(clock $((SECONDS - began)))")
 	while IFS=$'\t' read -r title ok bad skip; do
