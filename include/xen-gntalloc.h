@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later */
 /*
- * What the device has beyond <xen/gntalloc.h>: windows. See xen-gntalloc(4).
+ * The whole interface of /dev/xen/gntalloc, for programs that use the device
+ * without a library, and for both halves of ours: <xen/gntalloc.h> of Linux has
+ * what the stock driver knows, the rest is here. See xen-gntalloc(4).
  *
  * A mapping costs far more than the page in it. A window is a mapping made
  * before its pages: programs then put pages into it, and take them out with
@@ -11,6 +13,16 @@
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
+#include <xen/gntalloc.h>
+
+/*
+ * Which names are here. A release that adds some adds 1, and says beside them
+ * since which version they are there. None goes or changes: a request keeps its
+ * number, structure and meaning, and what is to be different gets a new name.
+ * Numbers of requests begin at 0x40, far from those that Linux gives out. What
+ * the driver that is loaded has tells only the errno of those that do not.
+ */
+#define XEN_GNTALLOC_VERSION 1
 
 /*
  * Added to an index as the offset for mmap(): a mapping for the pages with that

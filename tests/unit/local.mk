@@ -43,8 +43,9 @@ tests_unit_test_window_failures_SOURCES = tests/unit/test-window-failures.c \
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c src/sys.c
 tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
 
-# Header, library and documents alone: the head of each says what it looks at.
-dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-readme \
+# Headers, library and documents alone: the head of each says what it looks at.
+dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-device-header \
+	tests/unit/test-readme \
 	tests/unit/test-symbols tests/unit/test-man tests/unit/test-docs \
 	tests/unit/test-map tests/unit/test-tool tests/unit/test-harness \
 	tests/unit/test-constructors \
