@@ -33,11 +33,12 @@ MODULE_PARM_DESC(ref_delay,
 /*
  * Parts of what the grant table holds at most: so many rest, and so many the
  * kernel has left for others. The least reserve is one frame; a network card
- * asks for 256 references at once.
+ * asks for 256 references at once. Nobody can wait for more than U16_MAX.
  */
 #define RESTING_PART 8
 #define RESERVE_PART 8
 #define RESERVE_MIN 512u
+#define RESERVE_MAX 32768u
 #define RESTING_MAX 4096u
 /* How long others may have to wait for what rests. */
 #define LOOK_AFTER msecs_to_jiffies(10)
@@ -88,8 +89,8 @@ static bool kernel_has(unsigned int count)
 	static struct gnttab_free_callback callback;
 	bool has = false;
 
-	if (count > U16_MAX)
-		return false;
+	BUILD_BUG_ON(RESERVE_MAX + GNTALLOC_BLOCK_MAX > U16_MAX);
+
 	gnttab_request_free_callback(&callback, set_flag, &has, count);
 	if (!READ_ONCE(has))
 		gnttab_cancel_free_callback(&callback);
@@ -105,7 +106,7 @@ static bool enough(unsigned int count)
 {
 	if (!table_size || time_before(asked, jiffies))
 		ask_table();
-	count += max(table_size / RESERVE_PART, RESERVE_MIN);
+	count += clamp(table_size / RESERVE_PART, RESERVE_MIN, RESERVE_MAX);
 	return table_growth >= count || kernel_has(count);
 }
 

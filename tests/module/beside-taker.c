@@ -5,6 +5,11 @@
  * module has as well is called, so that the same is tried on both.
  *
  *	beside-taker GRANT-TAKER.KO
+ *
+ * And what only ours promises, in a table of more references than can be waited
+ * for at once (1024 frames and more):
+ *
+ *	beside-taker GRANT-TAKER.KO large
  */
 
 #include <errno.h>
@@ -137,6 +142,9 @@ static int open_device(void)
 	return fd;
 }
 
+/* The first one of the last alloc(). */
+static uint32_t refs[1];
+
 /* Returns the index, or -1 and errno. */
 static int64_t alloc(int fd, uint32_t count)
 {
@@ -151,6 +159,7 @@ static int64_t alloc(int fd, uint32_t count)
 	arg.op.flags = GNTALLOC_FLAG_WRITABLE;
 	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &arg))
 		return -1;
+	refs[0] = arg.op.gref_ids[0];
 	return (int64_t)arg.op.index;
 }
 
@@ -347,17 +356,57 @@ static void in_a_full_table(const char *name, uint32_t count)
 	check(served == ROUNDS && !in_vain, text);
 }
 
+/*
+ * The table has grown for a driver that took nearly all of it, and nothing is
+ * in use any more: references rest as in any other.
+ */
+static void in_a_large_table(void)
+{
+	enum { TURNS = 50 };
+	int fd = open_device(), same = 0;
+	uint32_t last = 0;
+	char what[200];
+	int64_t index;
+
+	load("count=65535,65535,65535,65535,65535,65535,65535,65535");
+	/* They take theirs, and give them back, together. */
+	if (!reaches("asked", 7, 10))
+		die("the last one got nothing");
+	unload();
+	set("ref_delay", 3600000);
+	for (int i = 0; i < TURNS; i++) {
+		index = alloc(fd, 1);
+		if (index < 0)
+			die("ALLOC_GREF");
+		same += i && refs[0] == last;
+		last = refs[0];
+		dealloc(fd, index, 1);
+	}
+	set("ref_delay", 1000);
+	close(fd);
+	snprintf(
+		what, sizeof(what),
+		"an empty table that has grown: of %d times share and unshare %d got the same reference again",
+		TURNS, same);
+	check(!same, what);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int limit;
 	int kept;
 
-	if (argc != 2) {
-		fprintf(stderr, "Usage: beside-taker GRANT-TAKER.KO\n");
+	if (argc != 2 && (argc != 3 || strcmp(argv[2], "large") != 0)) {
+		fprintf(stderr, "Usage: beside-taker GRANT-TAKER.KO [large]\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	taker = argv[1];
+	if (argc == 3) {
+		in_a_large_table();
+		printf("%d passed, %d failed\n", tried - wrong, wrong);
+		return wrong > 0;
+	}
 	limit = get("limit");
 	/* One failed call leaves the stock module's count of pages one too low:
 	 * so it does not come to zero.

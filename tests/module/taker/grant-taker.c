@@ -12,7 +12,7 @@
 #include <xen/grant_table.h>
 #include <xen/xen.h>
 
-#define TAKERS_MAX 4
+#define TAKERS_MAX 8
 #define PERIOD msecs_to_jiffies(4)
 
 static unsigned int count[TAKERS_MAX], takers;
