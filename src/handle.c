@@ -115,7 +115,6 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 		return NULL;
 	}
 	h->logger = logger;
-	atomic_init(&h->other, UINT32_MAX);
 	error = pthread_mutex_init(&h->lock, NULL);
 	if (error) {
 		free(h);

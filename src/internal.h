@@ -58,6 +58,9 @@ struct gntshr_window {
 	struct gntshr_share *at[GNTSHR_WINDOW_PAGES];
 };
 
+/* So many peers are kept in mind, if their numbers do not lie far apart. */
+#define GNTSHR_OTHERS 64u
+
 /*
  * @lock	guards the table, what is in it, and what is said of windows
  * @shares	those with a mapping of their own, a tree of tsearch(3)
@@ -67,8 +70,8 @@ struct gntshr_window {
  * @alone	so many small shares get no window
  * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
- * @other	the domid that was last found not to be that of this domain;
- *		without the lock
+ * @others	domids, plus 1, that were found not to be that of this domain:
+ *		the last one of each remainder; without the lock
  * @next, @prev	the list of all handles, guarded by its own lock (handle.c)
  */
 struct gntshr_handle {
@@ -80,7 +83,7 @@ struct gntshr_handle {
 	bool no_windows, has_shared;
 	unsigned int alone;
 	bool forked;
-	_Atomic uint32_t other;
+	_Atomic uint16_t others[GNTSHR_OTHERS];
 	struct gntshr_handle *next, *prev;
 };
 

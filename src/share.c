@@ -49,13 +49,15 @@ static int set_notify(struct gntshr_handle *h, uint64_t index,
  */
 static bool cannot_be_peer(struct gntshr_handle *h, uint32_t domid)
 {
+	_Atomic uint16_t *other = &h->others[domid % GNTSHR_OTHERS];
 	uint32_t own;
 
-	if (domid == atomic_load_explicit(&h->other, memory_order_relaxed))
+	if (atomic_load_explicit(other, memory_order_relaxed) == domid + 1)
 		return false;
 	if (gntshr_cpuid_domid(&own) && domid == own && !gntshr_sys_is_pv())
 		return true;
-	atomic_store_explicit(&h->other, domid, memory_order_relaxed);
+	atomic_store_explicit(other, (uint16_t)(domid + 1),
+			      memory_order_relaxed);
 	return false;
 }
 

@@ -125,6 +125,22 @@ static void a_peer_is_asked_for_once(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_shared(h, 1);
 	assert_int_equal(fake.cpuid_asked, before);
+
+	/* So it is for several, in turn. */
+	for (uint32_t domid = OWN + 1; domid < OWN + 41; domid++)
+		assert_shared(h, domid);
+	before = fake.cpuid_asked;
+	for (uint32_t domid = OWN + 1; domid < OWN + 41; domid++)
+		assert_shared(h, domid);
+	assert_int_equal(fake.cpuid_asked, before);
+
+	/* However many there are, no one is taken for another. */
+	for (uint32_t domid = 0; domid < 200; domid++) {
+		if (domid != OWN)
+			assert_shared(h, domid);
+		assert_refused(h, OWN);
+	}
+	assert_shared(h, GNTSHR_DOMID_LAST);
 	gntshr_close(h);
 }
 
