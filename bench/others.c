@@ -209,7 +209,7 @@ void memory(char **counts)
 /* The stock module gives back 10 pages a second. */
 #define PEER_SETTLE_S 60
 #define POLL_MS 10
-#define PATIENCE_MS 300000
+#define RETURN_MS 300000
 
 /* Milliseconds until the memory of @count pages is free again. */
 static double wait_for_return(long before, uint32_t count)
@@ -221,7 +221,7 @@ static double wait_for_return(long before, uint32_t count)
 	while (free_pages() < before - (long)count / 8) {
 		usleep((useconds_t)(POLL_MS + ms / 50) * 1000);
 		ms = (double)since(start) / 1e6;
-		if (ms > PATIENCE_MS)
+		if (ms > RETURN_MS)
 			errx(1, "the pages did not come back");
 	}
 	return ms;

@@ -26,15 +26,6 @@ static int teardown(void **state)
 	return gntshr_close(h);
 }
 
-long differing(const unsigned char *pages, uint32_t count, uint32_t seed)
-{
-	long wrong = 0;
-
-	for (size_t n = 0; n < (size_t)count * 4096; n++)
-		wrong += pages[n] != pattern(seed, n);
-	return wrong;
-}
-
 /*
  * A peer that comes after the end finds nothing. If it had the page mapped when
  * the end came, the grant goes when the driver next looks; the stock one only

@@ -14,8 +14,6 @@
 #include "remote.h"
 
 #define MAX_PAGES 512
-/* Only ever waited for in full when a test fails. */
-#define PATIENCE_MS 30000
 /* How long "nothing comes" is believed after. */
 #define SILENCE_MS 500
 /* Of the byte that is to be cleared. */
@@ -25,8 +23,6 @@
 extern gntshr_handle *h;
 extern uint32_t refs[MAX_PAGES];
 
-/* How many bytes are not what fill_pattern() makes them. */
-long differing(const unsigned char *pages, uint32_t count, uint32_t seed);
 void assert_ended(const uint32_t *ref);
 
 #define DECLARE_NOTIFY_TESTS(how) \

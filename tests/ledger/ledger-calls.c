@@ -2,7 +2,6 @@
 /* The ledger's cases about what single calls do. */
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -11,6 +10,7 @@
 
 #include <xen/gntalloc.h>
 
+#include "anypeer.h"
 #include "ledger.h"
 #include "remote.h"
 
@@ -27,10 +27,11 @@ static bool listed(int fd, uint64_t index)
 /* The stock module then drops a page of G, which is poisoned when G is used. */
 static void mapping_of_two_allocations(void)
 {
-	int f = open_device(), g = open_device();
+	int f = must_open_device(), g = must_open_device();
 	uint64_t first = must_alloc(f, 1), others = must_alloc(g, 1);
 	unsigned char *pages, *page;
 	uint32_t ref = refs[0];
+	long slot;
 
 	must_alloc(f, 1);
 	pages = map(f, first, 2);
@@ -43,14 +44,14 @@ static void mapping_of_two_allocations(void)
 	       outcome(page == MAP_FAILED));
 	if (page != MAP_FAILED)
 		munmap(memset(page, 1, PAGE), PAGE);
-	page = peer_map(&ref, 1);
-	expect(page, "its grant %s", page ? "stays" : "is gone");
-	if (page)
-		peer_unmap(page, 1);
+	slot = peer_map(&ref, 1);
+	expect(slot >= 0, "its grant %s", slot >= 0 ? "stays" : "is gone");
+	if (slot >= 0)
+		peer_unmap(slot);
 	close(g);
 	close(f);
 	if (parameter("used") >= 0) {
-		long used = used_becomes(0);
+		long used = parameter_becomes("used", 0);
 
 		expect(!used, "all closed: used %ld", used);
 	}
@@ -58,7 +59,7 @@ static void mapping_of_two_allocations(void)
 
 static void wrong_arguments(void)
 {
-	int fd = open_device(), result;
+	int fd = must_open_device(), result;
 
 	result = alloc_as(fd, remote_domid(), 1, 2);
 	expect(result && errno == EINVAL, "flags 2: %s", outcome(result));
@@ -109,7 +110,7 @@ static void a_32_bit_program(void)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	struct ioctl_gntalloc_unmap_notify *notify = (void *)(op + 1);
 	struct dealloc32 *end = (void *)(notify + 1);
-	int fd = open_device(), result;
+	int fd = must_open_device(), result;
 	uint64_t index;
 
 	if (op == MAP_FAILED)
@@ -145,7 +146,7 @@ static void huge_counts(void)
 {
 	static const uint32_t counts[] = { 0xFFFFFFFF, 1u << 30, 1u << 29,
 					   1u << 21 };
-	int fd = open_device(), result = alloc(fd, counts[0]);
+	int fd = must_open_device(), result = alloc(fd, counts[0]);
 
 	expect(result && errno == ENOSPC, "count 0x%X: %s", counts[0],
 	       outcome(result));
@@ -163,7 +164,7 @@ static void huge_counts(void)
 /* Ends that must be refused and change nothing. */
 static void wrong_runs(void)
 {
-	int fd = open_device(), refused = 0, n;
+	int fd = must_open_device(), refused = 0, n;
 	uint64_t first = must_alloc(fd, 2), second = must_alloc(fd, 2);
 	const struct {
 		uint64_t index;

@@ -11,34 +11,26 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <xen/gntalloc.h>
-#include <xengnttab.h>
-#include <xentoollog.h>
 
+#include "anypeer.h"
 #include "ledger.h"
 #include "remote.h"
 
-#define PARAMETER "/sys/module/xen_gntalloc/parameters/"
 /* Only ever reached when a case hangs. */
 #define CASE_SECONDS 240
-/* Only ever waited for in full when pages do not come back. */
-#define PATIENCE_NS INT64_C(10000000000)
 /* The line of the case before must be out when a case ends the kernel. */
 #define OUTPUT_US 300000
 
-uint32_t refs[MAX_PAGES];
 uint64_t last_index;
 
 static const char *current;
@@ -133,51 +125,8 @@ int64_t now_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-long parameter(const char *name)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), PARAMETER "%s", name);
-	return read_number(path, NULL);
-}
-
-void set_parameter(const char *name, unsigned int value)
-{
-	char path[128], text[16];
-
-	snprintf(path, sizeof(path), PARAMETER "%s", name);
-	snprintf(text, sizeof(text), "%u", value);
-	if (!write_file(path, text))
-		cannot("write %s to %s", text, name);
-}
-
-long used_becomes(long want)
-{
-	int64_t start = now_ns();
-	long used;
-
-	while ((used = parameter("used")) != want &&
-	       now_ns() - start < PATIENCE_NS)
-		usleep(5000);
-	return used;
-}
-
-/* With the parameters that the harness gave it. */
 void reload(void)
 {
-	char line[256], *params = NULL;
-	FILE *modules = fopen("/etc/harness/modules", "re");
-	int fd = open("/lib/modules/xen-gntalloc.ko", O_RDONLY | O_CLOEXEC);
-
-	while (modules && fgets(line, sizeof(line), modules)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!strncmp(line, "xen-gntalloc ", 13))
-			params = line + 13;
-	}
-	if (fd < 0 || !params)
-		cannot("find the module");
-	fclose(modules);
-
 	/* The descriptors of the case before may be on their way out. */
 	for (int i = 0; syscall(SYS_delete_module, "xen_gntalloc", 0); i++) {
 		if (errno == ENOENT)
@@ -186,16 +135,15 @@ void reload(void)
 			cannot("unload the module");
 		usleep(50000);
 	}
-	if (syscall(SYS_finit_module, fd, params, 0))
+	if (load_module())
 		cannot("load the module");
-	close(fd);
 }
 
 /* ---- the device ---- */
 
-int open_device(void)
+int must_open_device(void)
 {
-	int fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+	int fd = open_device();
 
 	if (fd < 0)
 		cannot("open /dev/xen/gntalloc");
@@ -204,23 +152,10 @@ int open_device(void)
 
 int alloc_as(int fd, uint32_t domid, uint32_t count, uint32_t flags)
 {
-	static union {
-		struct ioctl_gntalloc_alloc_gref op;
-		char room[sizeof(struct ioctl_gntalloc_alloc_gref) +
-			  sizeof(refs)];
-	} u;
-	size_t size = sizeof(*refs) * (count < MAX_PAGES ? count : MAX_PAGES);
-	int result;
-
-	memset(u.op.gref_ids, 0xAA, size);
-	u.op.domid = (uint16_t)domid;
-	u.op.flags = (uint16_t)flags;
-	u.op.count = count;
-	u.op.index = 0;
-	result = ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &u.op);
-	last_index = u.op.index;
-	memcpy(refs, u.op.gref_ids, size);
-	return result;
+	memset(refs, 0xAA,
+	       sizeof(*refs) * (count < MAX_REFS ? count : MAX_REFS));
+	last_index = 0;
+	return alloc_for(fd, domid, count, flags, &last_index);
 }
 
 int alloc(int fd, uint32_t count)
@@ -233,19 +168,6 @@ uint64_t must_alloc(int fd, uint32_t count)
 	if (alloc(fd, count))
 		cannot("share %u pages", count);
 	return last_index;
-}
-
-int dealloc(int fd, uint64_t index, uint32_t count)
-{
-	struct ioctl_gntalloc_dealloc_gref op = { index, count };
-
-	return ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
-}
-
-void *map(int fd, uint64_t index, uint32_t count)
-{
-	return mmap(NULL, (size_t)count * PAGE, PROT_READ | PROT_WRITE,
-		    MAP_SHARED, fd, (off_t)index);
 }
 
 uint32_t fill(int fd)
@@ -274,85 +196,6 @@ const char *outcome(int result)
 		return "ENOTTY";
 	snprintf(other, sizeof(other), "errno %d", errno);
 	return other;
-}
-
-/* ---- the peer ---- */
-
-static xengnttab_handle *gnttab;
-
-static void mute(struct xentoollog_logger *logger, xentoollog_level level,
-		 int errnoval, const char *context, const char *format,
-		 va_list args)
-{
-	(void)logger, (void)level, (void)errnoval;
-	(void)context, (void)format, (void)args;
-}
-
-static bool in_dom0(void)
-{
-	const char *own = getenv("XEN_DOMID");
-
-	return !own || !strcmp(own, "0");
-}
-
-/* Of a peer elsewhere: its slot, plus 1. */
-static long slot(const void *pages)
-{
-	return (long)(intptr_t)pages - 1;
-}
-
-void *peer_map(const uint32_t *which, uint32_t count)
-{
-	static xentoollog_logger logger = { .vmessage = mute };
-
-	if (!in_dom0())
-		return (void *)(intptr_t)(remote_map("rw", which, count) + 1);
-	if (!gnttab)
-		gnttab = xengnttab_open(&logger, 0);
-	if (!gnttab)
-		cannot("open gntdev");
-	return xengnttab_map_domain_grant_refs(gnttab, count, remote_domid(),
-					       (uint32_t *)(uintptr_t)which,
-					       PROT_READ | PROT_WRITE);
-}
-
-void peer_unmap(void *pages, uint32_t count)
-{
-	if (in_dom0() ? xengnttab_unmap(gnttab, pages, count)
-		      : remote("unmap %ld", slot(pages)))
-		cannot("unmap as the peer");
-}
-
-void peer_fill(void *pages, uint32_t count, uint32_t seed)
-{
-	if (in_dom0())
-		fill_pattern(pages, count, seed);
-	else if (remote("fill %ld %u", slot(pages), seed))
-		cannot("fill pages as the peer");
-}
-
-unsigned int peer_byte(const void *pages, size_t at)
-{
-	long byte;
-
-	if (in_dom0())
-		return ((const volatile unsigned char *)pages)[at];
-	byte = remote("byte %ld %zu", slot(pages), at);
-	if (byte < 0)
-		cannot("read a byte as the peer");
-	return (unsigned int)byte;
-}
-
-bool peer_finds(const void *pages, uint32_t count, uint32_t seed)
-{
-	const unsigned char *bytes = pages;
-
-	if (!in_dom0())
-		return !remote("check %ld %u", slot(pages), seed);
-	for (size_t n = 0; n < (size_t)count * PAGE; n++)
-		if (bytes[n] != pattern(seed, n))
-			return false;
-	return true;
 }
 
 /* ---- running ---- */
@@ -391,6 +234,7 @@ int main(int argc, char **argv)
 		if (!pid) {
 			alarm(CASE_SECONDS);
 			reload();
+			peer_start();
 			c->run();
 			row(broken ? "broken" : "holds");
 			_exit(0);

@@ -19,7 +19,9 @@
 
 #include <gntshr.h>
 
+#include "anypeer.h"
 #include "ledger.h"
+#include "mute.h"
 #include "remote.h"
 
 /* A port that no event channel has. */
@@ -78,16 +80,6 @@ struct library {
 LIBRARY(xengntshr);
 LIBRARY(gntshr);
 
-static void mute(struct xentoollog_logger *logger, xentoollog_level level,
-		 int errnoval, const char *context, const char *format,
-		 va_list args)
-{
-	(void)logger, (void)level, (void)errnoval;
-	(void)context, (void)format, (void)args;
-}
-
-static struct xentoollog_logger muted = { .vmessage = mute };
-
 static bool module_is_ours(void)
 {
 	return parameter("used") >= 0;
@@ -100,7 +92,7 @@ static const struct library *library(void)
 
 static void *must_open(const struct library *lib)
 {
-	void *h = lib->open(&muted);
+	void *h = lib->open(&mute);
 
 	if (!h)
 		cannot("open the library");
@@ -279,27 +271,28 @@ static void notification_at_any_time(void)
 {
 	const struct library *lib = library();
 	unsigned char *pages;
-	void *h = must_open(lib), *peer;
+	void *h = must_open(lib);
 	uint32_t two[2];
 	int result;
 	bool cleared;
+	long slot;
 
 	pages = lib->share_pages(h, 2, two);
 	if (!pages)
 		cannot("share two pages");
 	memset(pages, 0xFF, 2 * PAGE);
-	peer = peer_map(two, 2);
-	if (!peer)
+	slot = peer_map(two, 2);
+	if (slot < 0)
 		cannot("map them as the peer");
 	result = notify_later(h, pages);
 	expect(!result, "set after sharing, on the second of two pages: %s",
 	       result && errno == ENOENT ? "ENOENT" : outcome(result));
 	lib->unshare(h, pages, 2);
-	cleared = !peer_byte(peer, PAGE + 5);
-	expect(cleared && peer_byte(peer, 5) == 0xFF,
+	cleared = !peer_byte(slot, PAGE + 5);
+	expect(cleared && peer_byte(slot, 5) == 0xFF,
 	       "after unshare the byte is %s",
 	       cleared ? "cleared" : "as it was");
-	peer_unmap(peer, 2);
+	peer_unmap(slot);
 	lib->close(h);
 }
 

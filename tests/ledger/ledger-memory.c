@@ -96,7 +96,7 @@ static void a_mapping_fails(void)
 	uint64_t index;
 
 	enter_cgroup();
-	fd = open_device();
+	fd = must_open_device();
 	set_parameter("limit", MAP_LIMIT);
 	index = must_alloc(fd, 2);
 	mlockall(MCL_CURRENT);
@@ -111,7 +111,7 @@ static void a_mapping_fails(void)
 	if (dealloc(fd, index, 2))
 		cannot("unshare");
 	close(fd);
-	fd = open_device();
+	fd = must_open_device();
 	for (back = 0; !alloc(fd, 1); back++)
 		;
 	expect(back == MAP_LIMIT,
@@ -161,7 +161,7 @@ static int64_t cost_of_one(int fd)
 
 static void cost_with_many_alive(void)
 {
-	int fd = open_device();
+	int fd = must_open_device();
 	int64_t none, many;
 
 	set_parameter("limit", MANY + 100);
@@ -210,13 +210,13 @@ static void memory_is_charged(void)
 	long before, grown;
 
 	enter_cgroup();
-	fd = open_device();
+	fd = must_open_device();
 	result = alloc(fd, FRAMEBUFFER);
 	expect(!result, "default limit, %d pages: %s", FRAMEBUFFER,
 	       outcome(result));
 	close(fd);
 
-	fd = open_device();
+	fd = must_open_device();
 	set_parameter("limit", 1u << 20);
 	before = charged();
 	must_alloc(fd, CHARGED_PAGES);

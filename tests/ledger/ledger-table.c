@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "anypeer.h"
 #include "ledger.h"
 
 /* Above what the grant table holds, so that the table is what is full. */
@@ -27,13 +28,13 @@ static uint32_t fill_table(int fd)
 
 static void count_after_failure(void)
 {
-	int fd = open_device(), result;
+	int fd = must_open_device(), result;
 	uint32_t total;
 
 	set_parameter("limit", NO_LIMIT);
 	total = fill_table(fd);
 	close(fd);
-	fd = open_device();
+	fd = must_open_device();
 	result = alloc(fd, 1);
 	expect(!result, "%u pages until ENOSPC, all freed, then 1 page: %s",
 	       total, outcome(result));
@@ -46,7 +47,7 @@ static void count_after_failure(void)
 
 static void memory_after_failure(void)
 {
-	int fd = open_device(), failed = 0;
+	int fd = must_open_device(), failed = 0;
 	long before, lost, used;
 
 	set_parameter("limit", NO_LIMIT);
@@ -69,7 +70,7 @@ static void memory_after_failure(void)
 /* A call that fails after its first page: five are free, ten are wanted. */
 static void failure_half_way(void)
 {
-	int fd = open_device(), result;
+	int fd = must_open_device(), result;
 	long used;
 	uint64_t five;
 
@@ -97,8 +98,8 @@ static void failure_half_way(void)
 
 static void lingering_pages_count(void)
 {
-	void *pages[LINGER_ROUNDS];
-	int fd = open_device(), n, result;
+	long slots[LINGER_ROUNDS];
+	int fd = must_open_device(), n, result;
 	bool kept;
 	long used;
 
@@ -106,10 +107,10 @@ static void lingering_pages_count(void)
 	for (n = 0; n < LINGER_ROUNDS; n++) {
 		if (alloc(fd, LINGER_STEP))
 			break;
-		pages[n] = peer_map(refs, LINGER_STEP);
-		if (!pages[n] || dealloc(fd, last_index, LINGER_STEP))
+		slots[n] = peer_map(refs, LINGER_STEP);
+		if (slots[n] < 0 || dealloc(fd, last_index, LINGER_STEP))
 			cannot("map as the peer and unshare");
-		peer_fill(pages[n], LINGER_STEP, (uint32_t)n);
+		peer_fill(slots[n], (uint32_t)n);
 	}
 	expect(n * LINGER_STEP <= LINGER_LIMIT && n,
 	       "limit %d: %d pages in use, all unshared and still mapped",
@@ -122,7 +123,7 @@ static void lingering_pages_count(void)
 
 	/* The first are found by a caller, the others in the background. */
 	if (n)
-		peer_unmap(pages[0], LINGER_STEP);
+		peer_unmap(slots[0]);
 	result = alloc(fd, LINGER_STEP);
 	expect(!result, "peer unmaps %d, then %d pages at once: %s",
 	       LINGER_STEP, LINGER_STEP, outcome(result));
@@ -131,8 +132,8 @@ static void lingering_pages_count(void)
 	if (parameter("used") >= 0) {
 		dealloc(fd, last_index, LINGER_STEP);
 		while (n > 2)
-			peer_unmap(pages[--n], LINGER_STEP);
-		used = used_becomes(LINGER_STEP);
+			peer_unmap(slots[--n]);
+		used = parameter_becomes("used", LINGER_STEP);
 		expect(used == LINGER_STEP,
 		       "it unmaps all but %d: used %ld soon", LINGER_STEP,
 		       used);
@@ -140,30 +141,30 @@ static void lingering_pages_count(void)
 	/* Without the module the peer still has them. */
 	close(fd);
 	reload();
-	fd = open_device();
+	fd = must_open_device();
 	set_parameter("limit", NO_LIMIT);
 	for (int i = 0; i < 40; i++)
 		must_alloc(fd, LINGER_STEP);
-	kept = peer_finds(pages[1], LINGER_STEP, 1);
+	kept = !peer_differing(slots[1], 1);
 	expect(kept, "module unloaded and loaded: the peer's pages are %s",
 	       kept ? "as before" : "lost");
 	while (n > 1)
-		peer_unmap(pages[--n], LINGER_STEP);
+		peer_unmap(slots[--n]);
 }
 
 /* Whether the peer can map what was shared under @ref. */
 static bool granted(uint32_t ref)
 {
-	void *page = peer_map(&ref, 1);
+	long slot = peer_map(&ref, 1);
 
-	if (page)
-		peer_unmap(page, 1);
-	return page;
+	if (slot >= 0)
+		peer_unmap(slot);
+	return slot >= 0;
 }
 
 static void part_of_a_mapping(void)
 {
-	int fd = open_device(), ended = 0;
+	int fd = must_open_device(), ended = 0;
 	char *pages;
 
 	must_alloc(fd, 4);
@@ -220,7 +221,7 @@ static const char *reused(int fd, const uint64_t index[3],
 static void numbers_rest(void)
 {
 	uint32_t seen[REUSE_ROUNDS], ref[6];
-	int fd = open_device(), again = 0;
+	int fd = must_open_device(), again = 0;
 	const char *got;
 	long delay = parameter("ref_delay");
 	uint64_t index[6];

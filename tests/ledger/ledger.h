@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE 4096u
-#define MAX_PAGES 16384u
+#include "device.h"
+#include "module.h"
 
 #define __noreturn __attribute__((noreturn))
 #define __format(n) __attribute__((format(printf, n, n + 1)))
@@ -33,37 +33,19 @@ void __noreturn cannot(const char *format, ...) __format(1);
 
 /* Load the module anew: its counts start at 0. No descriptor may be open. */
 void reload(void);
-/* The parameters of the module; -1 for one that it does not have. */
-long parameter(const char *name);
-void set_parameter(const char *name, unsigned int value);
-/* The parameter used, once it is @want or has not become so for seconds. */
-long used_becomes(long want);
 
-/* The device. refs has what the last alloc() got. */
-extern uint32_t refs[MAX_PAGES];
 /* What the last alloc() made of the caller's index. */
 extern uint64_t last_index;
-int open_device(void);
+int must_open_device(void);
+/* What the device leaves alone is 0 in last_index and 0xAA in refs. */
 int alloc_as(int fd, uint32_t domid, uint32_t count, uint32_t flags);
 int alloc(int fd, uint32_t count);
-int dealloc(int fd, uint64_t index, uint32_t count);
-void *map(int fd, uint64_t index, uint32_t count);
 /* As alloc(), for what the case cannot do without. */
 uint64_t must_alloc(int fd, uint32_t count);
 /* Share until it fails: the number of pages; errno says why. */
 uint32_t fill(int fd);
 /* "" or the name of errno. */
 const char *outcome(int result);
-
-/*
- * The peer: this domain itself if it is dom0, otherwise peer.c in dom0. Only in
- * the first case can pages be used that it maps.
- */
-void *peer_map(const uint32_t *which, uint32_t count);
-void peer_unmap(void *pages, uint32_t count);
-void peer_fill(void *pages, uint32_t count, uint32_t seed);
-unsigned int peer_byte(const void *pages, size_t at);
-bool peer_finds(const void *pages, uint32_t count, uint32_t seed);
 
 /* Text files of the kernel. */
 bool write_file(const char *path, const char *text);

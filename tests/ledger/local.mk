@@ -7,6 +7,6 @@ EXTRA_DIST += tests/ledger/ledger tests/ledger/own
 tests_ledger_ledger_cases_SOURCES = tests/ledger/ledger-cases.c \
 	tests/ledger/ledger.h tests/ledger/ledger-calls.c \
 	tests/ledger/ledger-memory.c tests/ledger/ledger-library.c \
-	tests/ledger/ledger-table.c $(xen_remote)
+	tests/ledger/ledger-table.c $(xen_anypeer) $(xen_device)
 tests_ledger_ledger_cases_CPPFLAGS = $(xen_cppflags) -D_GNU_SOURCE
 tests_ledger_ledger_cases_LDADD = src/libgntshr.la $(PEER_LIBS)

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,9 +28,10 @@
 
 #include <xen/gntalloc.h>
 
+#include "device.h"
+#include "module.h"
+
 #define TAKER "/sys/module/grant_taker/parameters/"
-#define OURS "/sys/module/xen_gntalloc/parameters/"
-#define PAGE_SIZE 4096
 #define DISK 11
 #define CARD 256
 /* How often each driver asks in one case. */
@@ -79,25 +79,19 @@ static unsigned int counter(const char *name, int which)
 /* False if this module has no such parameter. */
 static bool set(const char *name, unsigned int value)
 {
-	char path[100];
-	FILE *file;
-
-	snprintf(path, sizeof(path), OURS "%s", name);
-	if (access(path, W_OK))
+	if (parameter(name) < 0)
 		return false;
-	file = fopen(path, "we");
-	if (!file || fprintf(file, "%u", value) < 0 || fclose(file))
-		die(path);
+	set_parameter(name, value);
 	return true;
 }
 
 static unsigned int get(const char *name)
 {
-	char path[100], text[100];
+	long value = parameter(name);
 
-	snprintf(path, sizeof(path), OURS "%s", name);
-	read_text(path, text, sizeof(text));
-	return (unsigned int)strtoul(text, NULL, 10);
+	if (value < 0)
+		die(name);
+	return (unsigned int)value;
 }
 
 static void load(const char *counts)
@@ -133,42 +127,28 @@ static bool reaches(const char *name, int which, unsigned int value)
 	return true;
 }
 
-static int open_device(void)
+static int must_open_device(void)
 {
-	int fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+	int fd = open_device();
 
 	if (fd < 0)
 		die("/dev/xen/gntalloc");
 	return fd;
 }
 
-/* The first one of the last alloc(). */
-static uint32_t refs[1];
-
 /* Returns the index, or -1 and errno. */
 static int64_t alloc(int fd, uint32_t count)
 {
-	static union {
-		struct ioctl_gntalloc_alloc_gref op;
-		char space[sizeof(struct ioctl_gntalloc_alloc_gref) +
-			   1024 * sizeof(uint32_t)];
-	} arg;
+	uint64_t index;
 
-	memset(&arg, 0, sizeof(arg));
-	arg.op.count = count;
-	arg.op.flags = GNTALLOC_FLAG_WRITABLE;
-	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &arg))
+	if (alloc_for(fd, 0, count, GNTALLOC_FLAG_WRITABLE, &index))
 		return -1;
-	refs[0] = arg.op.gref_ids[0];
-	return (int64_t)arg.op.index;
+	return (int64_t)index;
 }
 
-static void dealloc(int fd, int64_t index, uint32_t count)
+static void must_dealloc(int fd, int64_t index, uint32_t count)
 {
-	struct ioctl_gntalloc_dealloc_gref op = { .index = (uint64_t)index,
-						  .count = count };
-
-	if (ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op))
+	if (dealloc(fd, (uint64_t)index, count))
 		die("DEALLOC_GREF");
 }
 
@@ -186,7 +166,6 @@ static pid_t start_program(uint32_t least, uint32_t most)
 	uint32_t count = least;
 	int ready[2], fd;
 	int64_t index;
-	size_t size;
 	char *addr;
 	pid_t pid;
 
@@ -202,19 +181,17 @@ static pid_t start_program(uint32_t least, uint32_t most)
 		close(ready[0]);
 		return pid;
 	}
-	fd = open_device();
+	fd = must_open_device();
 	for (;; count = count < most ? count + 1 : least) {
-		size = (size_t)count * PAGE_SIZE;
 		index = alloc(fd, count);
 		if (index < 0)
 			die("ALLOC_GREF");
-		addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			    index);
+		addr = map(fd, (uint64_t)index, count);
 		if (addr == MAP_FAILED)
 			die("mmap");
 		*addr = 1;
-		dealloc(fd, index, count);
-		munmap(addr, size);
+		must_dealloc(fd, index, count);
+		munmap(addr, count * PAGE);
 		pages += count;
 		if (++calls == CALLS || (calls < CALLS && pages >= PAGES)) {
 			calls = CALLS;
@@ -298,7 +275,7 @@ static void make_room(int fd, uint32_t count)
 
 	while (room < count) {
 		shares--;
-		dealloc(fd, full[shares].index, full[shares].count);
+		must_dealloc(fd, full[shares].index, full[shares].count);
 		room += full[shares].count;
 	}
 }
@@ -325,12 +302,12 @@ static void in_a_full_table(const char *name, uint32_t count)
 	unsigned int limit = get("limit"), served = 0, in_vain = 0;
 	bool delays = set("ref_delay", 3600000);
 	enum { ROUNDS = 8 };
-	int fd = open_device();
+	int fd = must_open_device();
 	char text[200];
 
 	set("limit", 1000000);
 	/* What rests before is what has to give way. */
-	dealloc(fd, alloc(fd, 200), 200);
+	must_dealloc(fd, alloc(fd, 200), 200);
 	snprintf(text, sizeof(text), "count=%u", count);
 	while (served < ROUNDS) {
 		fill(fd, served ? 64 : 1024);
@@ -363,7 +340,7 @@ static void in_a_full_table(const char *name, uint32_t count)
 static void in_a_large_table(void)
 {
 	enum { TURNS = 50 };
-	int fd = open_device(), same = 0;
+	int fd = must_open_device(), same = 0;
 	uint32_t last = 0;
 	char what[200];
 	int64_t index;
@@ -380,7 +357,7 @@ static void in_a_large_table(void)
 			die("ALLOC_GREF");
 		same += i && refs[0] == last;
 		last = refs[0];
-		dealloc(fd, index, 1);
+		must_dealloc(fd, index, 1);
 	}
 	set("ref_delay", 1000);
 	close(fd);
@@ -411,7 +388,7 @@ int main(int argc, char **argv)
 	/* One failed call leaves the stock module's count of pages one too low:
 	 * so it does not come to zero.
 	 */
-	kept = open_device();
+	kept = must_open_device();
 	if (alloc(kept, 200) < 0)
 		die("ALLOC_GREF");
 	beside_a_program(264, 1, 1);

@@ -7,9 +7,10 @@ EXTRA_DIST += tests/module/test-params tests/module/test-refs \
 
 tests_module_test_module_SOURCES = tests/module/test-module.c \
 	tests/module/test-module.h tests/module/test-module-map.c \
-	tests/module/test-module-end.c $(xen_remote)
+	tests/module/test-module-end.c $(xen_remote) $(xen_device)
 tests_module_test_module_CPPFLAGS = $(xen_cppflags)
 tests_module_test_module_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
 
 # Another driver of the domain beside programs that share: test-refs runs it.
+tests_module_beside_taker_SOURCES = tests/module/beside-taker.c $(xen_device)
 tests_module_beside_taker_CPPFLAGS = $(xen_cppflags)

@@ -3,7 +3,6 @@
 
 #include "test-module.h"
 
-#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -14,10 +13,10 @@
 void part_of_a_mapping_goes(void **state)
 {
 	uint64_t index = alloc(6);
-	unsigned char *pages = map(index, 6);
+	unsigned char *pages = map(fd, index, 6);
 
 	(void)state;
-	assert_int_equal(dealloc(index, 6), 0);
+	assert_int_equal(dealloc(fd, index, 6), 0);
 	assert_int_equal(munmap(pages + PAGE, 2 * PAGE), 0);
 	assert_int_equal(used(), 4);
 	assert_int_equal(mprotect(pages + 4 * PAGE, PAGE, PROT_READ), 0);
@@ -34,10 +33,10 @@ void part_of_a_mapping_goes(void **state)
 void a_mapping_moves(void **state)
 {
 	uint64_t index = alloc(2);
-	unsigned char *pages = map(index, 2), *moved;
+	unsigned char *pages = map(fd, index, 2), *moved;
 
 	(void)state;
-	assert_int_equal(dealloc(index, 2), 0);
+	assert_int_equal(dealloc(fd, index, 2), 0);
 	pages[PAGE] = 42;
 	moved = mremap(pages, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		       pages + 64 * PAGE);
@@ -52,12 +51,12 @@ void a_mapping_moves(void **state)
 void two_mappings_of_a_page(void **state)
 {
 	uint64_t index = alloc(1);
-	unsigned char *one = map(index, 1), *two = map(index, 1);
+	unsigned char *one = map(fd, index, 1), *two = map(fd, index, 1);
 
 	(void)state;
 	one[5] = 55;
 	assert_int_equal(two[5], 55);
-	assert_int_equal(dealloc(index, 1), 0);
+	assert_int_equal(dealloc(fd, index, 1), 0);
 	assert_int_equal(munmap(one, PAGE), 0);
 	assert_int_equal(used(), 1);
 	assert_int_equal(two[5], 55);
@@ -69,7 +68,7 @@ void two_mappings_of_a_page(void **state)
 void a_child_keeps_pages(void **state)
 {
 	uint64_t index = alloc(3);
-	unsigned char *pages = map(index, 3);
+	unsigned char *pages = map(fd, index, 3);
 	int wait[2];
 	pid_t pid;
 
@@ -85,7 +84,7 @@ void a_child_keeps_pages(void **state)
 		_exit(read(wait[0], &go, 1) || pages[0] != 77);
 	}
 	close(wait[0]);
-	assert_int_equal(dealloc(index, 3), 0);
+	assert_int_equal(dealloc(fd, index, 3), 0);
 	assert_int_equal(munmap(pages, 3 * PAGE), 0);
 	wait_until_used_is(2);
 	close(wait[1]);
@@ -98,11 +97,11 @@ void a_child_keeps_pages(void **state)
 void pages_leave_an_address_range(void **state)
 {
 	uint64_t index = alloc(2);
-	unsigned char *pages = map(index, 2);
+	unsigned char *pages = map(fd, index, 2);
 
 	(void)state;
 	assert_int_equal(madvise(pages, PAGE, MADV_DONTNEED), 0);
-	assert_int_equal(dealloc(index, 2), 0);
+	assert_int_equal(dealloc(fd, index, 2), 0);
 	assert_int_equal(used(), 1);
 	assert_int_equal(munmap(pages, 2 * PAGE), 0);
 	assert_int_equal(used(), 0);
@@ -139,19 +138,19 @@ void a_window_takes_pages(void **state)
 		pages = place + (index - first);
 		assert_int_equal(map_into(index, pages, count), 0);
 		fill_pattern(pages, count, 7);
-		own = map(index, count);
+		own = map(fd, index, count);
 		assert_memory_equal(own, pages, count * PAGE);
 		assert_int_equal(munmap(own, count * PAGE), 0);
 		assert_int_equal(madvise(pages, count * PAGE, MADV_DONTNEED),
 				 0);
 		assert_int_equal(used(), 1 + count);
-		assert_int_equal(dealloc(index, count), 0);
+		assert_int_equal(dealloc(fd, index, count), 0);
 		assert_int_equal(used(), 1);
 	}
 	/* Deallocated first: they go with their mapping. */
 	index = alloc(2);
 	assert_int_equal(map_into(index, place + (index - first), 2), 0);
-	assert_int_equal(dealloc(index, 2), 0);
+	assert_int_equal(dealloc(fd, index, 2), 0);
 	assert_int_equal(used(), 3);
 	assert_int_equal(munmap(place + (index - first), PAGE), 0);
 	assert_int_equal(used(), 2);
@@ -163,7 +162,7 @@ void a_window_takes_pages(void **state)
 void a_window_refuses(void **state)
 {
 	uint64_t index = alloc(4);
-	unsigned char *place = window(index, 8), *other = map(index, 4);
+	unsigned char *place = window(index, 8), *other = map(fd, index, 4);
 	struct ioctl_gntalloc_map_gref op = { index, (uintptr_t)place, 1, 1 };
 	void *anonymous = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -191,7 +190,7 @@ void a_window_refuses(void **state)
 	assert_int_equal(map_into(index, place, 4), 0);
 
 	/* Neither the pages nor the mapping of another descriptor. */
-	fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+	fd = open_device();
 	assert_errno(map_into(index, place, 4), EINVAL);
 	assert_int_equal(alloc(4), index);
 	assert_errno(map_into(index, place, 4), EINVAL);

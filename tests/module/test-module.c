@@ -8,7 +8,6 @@
 #include "test-module.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -16,95 +15,29 @@
 
 #include <xen/gntalloc.h>
 
-/* Only ever waited for in full when a test fails. */
-#define PATIENCE_MS 30000
-
 int fd;
-uint32_t refs[MAX_PAGES];
 
-unsigned int parameter(const char *path)
+long used(void)
 {
-	FILE *file = fopen(path, "r");
-	unsigned int value;
-
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%u", &value), 1);
-	fclose(file);
-	return value;
+	return parameter("used");
 }
 
-void set_parameter(const char *path, unsigned int value)
+long lingering(void)
 {
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_true(fprintf(file, "%u", value) > 0);
-	assert_int_equal(fclose(file), 0);
+	return parameter("lingering");
 }
 
-unsigned int used(void)
+void wait_until_used_is(long want)
 {
-	return parameter(PARAMETER "used");
-}
-
-unsigned int lingering(void)
-{
-	return parameter(PARAMETER "lingering");
-}
-
-void wait_until_used_is(unsigned int want)
-{
-	for (int i = 0; i < PATIENCE_MS / 5 && used() != want; i++)
-		usleep(5000);
-	assert_int_equal(used(), want);
-}
-
-int alloc_as(uint32_t domid, uint32_t count, uint32_t flags, uint64_t *index)
-{
-	static union {
-		struct ioctl_gntalloc_alloc_gref op;
-		char room[sizeof(struct ioctl_gntalloc_alloc_gref) +
-			  sizeof(refs)];
-	} u;
-
-	u.op.domid = (uint16_t)domid;
-	u.op.flags = (uint16_t)flags;
-	u.op.count = count;
-	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &u.op))
-		return -1;
-	*index = u.op.index;
-	assert_in_range(count, 1, MAX_PAGES);
-	for (uint32_t i = 0; i < count; i++)
-		refs[i] = u.op.gref_ids[i];
-	return 0;
+	assert_int_equal(parameter_becomes("used", want), want);
 }
 
 uint64_t alloc(uint32_t count)
 {
 	uint64_t index = 0;
 
-	assert_int_equal(alloc_as(remote_domid(), count, 1, &index), 0);
+	assert_int_equal(alloc_for(fd, remote_domid(), count, 1, &index), 0);
 	return index;
-}
-
-int dealloc(uint64_t index, uint32_t count)
-{
-	struct ioctl_gntalloc_dealloc_gref op = { index, count };
-
-	return ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
-}
-
-int notify(uint64_t index, uint32_t action, uint32_t port)
-{
-	struct ioctl_gntalloc_unmap_notify op = { index, action, port };
-
-	return ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
-}
-
-unsigned char *map(uint64_t index, uint32_t count)
-{
-	return mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		    (off_t)index);
 }
 
 static int setup(void **state)
@@ -112,7 +45,7 @@ static int setup(void **state)
 	(void)state;
 	/* Of what ran before, something may still linger. */
 	wait_until_used_is(0);
-	fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+	fd = open_device();
 	return fd < 0;
 }
 
@@ -133,14 +66,14 @@ static void counts_what_is_shared(void **state)
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
 		uint32_t count = counts[i];
 		uint64_t index = alloc(count);
-		unsigned char *pages = map(index, count);
+		unsigned char *pages = map(fd, index, count);
 
 		assert_ptr_not_equal(pages, MAP_FAILED);
 		assert_int_equal(used(), count);
 		fill_pattern(pages, count, 6);
 		for (size_t n = 0; n < count * PAGE; n++)
 			assert_int_equal(pages[n], pattern(6, n));
-		assert_int_equal(dealloc(index, count), 0);
+		assert_int_equal(dealloc(fd, index, count), 0);
 		assert_int_equal(used(), count);
 		assert_int_equal(munmap(pages, count * PAGE), 0);
 		assert_int_equal(used(), 0);
@@ -153,13 +86,13 @@ static void refuses_wrong_arguments(void **state)
 	uint64_t index;
 
 	(void)state;
-	assert_errno(alloc_as(0, 0, 1, &index), EINVAL);
-	assert_errno(alloc_as(0, 1, 2, &index), EINVAL);
-	assert_errno(alloc_as(0, 1, 0x8001, &index), EINVAL);
-	assert_errno(alloc_as(0x7FF0, 1, 1, &index), EINVAL);
-	assert_errno(alloc_as(0xFFFF, 1, 1, &index), EINVAL);
-	assert_errno(alloc_as(0, 0xFFFFFFFF, 1, &index), ENOSPC);
-	assert_errno(alloc_as(0, 0x80000000, 1, &index), ENOSPC);
+	assert_errno(alloc_for(fd, 0, 0, 1, &index), EINVAL);
+	assert_errno(alloc_for(fd, 0, 1, 2, &index), EINVAL);
+	assert_errno(alloc_for(fd, 0, 1, 0x8001, &index), EINVAL);
+	assert_errno(alloc_for(fd, 0x7FF0, 1, 1, &index), EINVAL);
+	assert_errno(alloc_for(fd, 0xFFFF, 1, 1, &index), EINVAL);
+	assert_errno(alloc_for(fd, 0, 0xFFFFFFFF, 1, &index), ENOSPC);
+	assert_errno(alloc_for(fd, 0, 0x80000000, 1, &index), ENOSPC);
 	assert_errno(ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, NULL), EFAULT);
 	assert_errno(ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, NULL), EFAULT);
 	assert_errno(ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, NULL), EFAULT);
@@ -195,19 +128,19 @@ static void runs_go_across_allocations(void **state)
 
 	(void)state;
 	assert_int_equal(second, first + 3 * PAGE);
-	pages = map(first, 603);
+	pages = map(fd, first, 603);
 	assert_ptr_not_equal(pages, MAP_FAILED);
 	memset(pages, 1, 603 * PAGE);
-	assert_int_equal(dealloc(first + PAGE, 500), 0);
+	assert_int_equal(dealloc(fd, first + PAGE, 500), 0);
 	assert_int_equal(munmap(pages, 603 * PAGE), 0);
 	assert_int_equal(used(), 103);
 	/* Now there is a hole. */
-	assert_errno(dealloc(first, 603), EINVAL);
-	assert_errno(map(first, 603), ENOENT);
-	assert_errno(notify(first + PAGE, 1, 0), ENOENT);
+	assert_errno(dealloc(fd, first, 603), EINVAL);
+	assert_errno(map(fd, first, 603), ENOENT);
+	assert_errno(notify(fd, first + PAGE, 1, 0), ENOENT);
 	assert_int_equal(used(), 103);
-	assert_int_equal(dealloc(first, 1), 0);
-	assert_int_equal(dealloc(first + 501 * PAGE, 102), 0);
+	assert_int_equal(dealloc(fd, first, 1), 0);
+	assert_int_equal(dealloc(fd, first + 501 * PAGE, 102), 0);
 	assert_int_equal(used(), 0);
 }
 
@@ -216,24 +149,24 @@ static void refuses_wrong_runs(void **state)
 	uint64_t index = alloc(4);
 
 	(void)state;
-	assert_errno(dealloc(index, 0), EINVAL);
-	assert_errno(dealloc(index, 5), EINVAL);
-	assert_errno(dealloc(index, 0xFFFFFFFF), EINVAL);
-	assert_errno(dealloc(index + 1, 1), EINVAL);
-	assert_errno(dealloc(index + 4 * PAGE, 1), EINVAL);
-	assert_errno(dealloc(-(uint64_t)PAGE, 2), EINVAL);
-	assert_errno(map(index, 5), ENOENT);
-	assert_errno(map(index + 4 * PAGE, 1), ENOENT);
+	assert_errno(dealloc(fd, index, 0), EINVAL);
+	assert_errno(dealloc(fd, index, 5), EINVAL);
+	assert_errno(dealloc(fd, index, 0xFFFFFFFF), EINVAL);
+	assert_errno(dealloc(fd, index + 1, 1), EINVAL);
+	assert_errno(dealloc(fd, index + 4 * PAGE, 1), EINVAL);
+	assert_errno(dealloc(fd, -(uint64_t)PAGE, 2), EINVAL);
+	assert_errno(map(fd, index, 5), ENOENT);
+	assert_errno(map(fd, index + 4 * PAGE, 1), ENOENT);
 	assert_errno(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, (off_t)index),
 		     EINVAL);
-	assert_errno(notify(index, 4, 0), EINVAL);
-	assert_errno(notify(index, 2, 0xFFFFFFFF), EINVAL);
-	assert_errno(notify(index + 4 * PAGE, 1, 0), ENOENT);
+	assert_errno(notify(fd, index, 4, 0), EINVAL);
+	assert_errno(notify(fd, index, 2, 0xFFFFFFFF), EINVAL);
+	assert_errno(notify(fd, index + 4 * PAGE, 1, 0), ENOENT);
 	assert_int_equal(used(), 4);
-	assert_int_equal(dealloc(index, 4), 0);
+	assert_int_equal(dealloc(fd, index, 4), 0);
 	/* The index is never used again. */
 	assert_int_not_equal(alloc(4), index);
-	assert_errno(dealloc(index, 4), EINVAL);
+	assert_errno(dealloc(fd, index, 4), EINVAL);
 }
 
 /* Who may not write to the descriptor can still read the pages. */
@@ -246,7 +179,7 @@ static void a_read_only_descriptor(void **state)
 	close(fd);
 	fd = open("/dev/xen/gntalloc", O_RDONLY | O_CLOEXEC);
 	index = alloc(1);
-	assert_errno(map(index, 1), EACCES);
+	assert_errno(map(fd, index, 1), EACCES);
 	page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, (off_t)index);
 	assert_ptr_not_equal(page, MAP_FAILED);
 	assert_int_equal(munmap(page, PAGE), 0);

@@ -12,28 +12,19 @@
 
 #include <errno.h>
 
+#include "device.h"
+#include "module.h"
 #include "remote.h"
 
-#define PAGE 4096u
-#define MAX_PAGES 2000
-#define PARAMETER "/sys/module/xen_gntalloc/parameters/"
-
-/* The device of each case, and the references of the last alloc_as(). */
+/* The device of each case. */
 extern int fd;
-extern uint32_t refs[MAX_PAGES];
 
-unsigned int parameter(const char *path);
-void set_parameter(const char *path, unsigned int value);
-unsigned int used(void);
-unsigned int lingering(void);
+long used(void);
+long lingering(void);
 /* A peer that lets go takes a moment, and a process that dies. */
-void wait_until_used_is(unsigned int want);
-/* Allocate and grant; the result of the ioctl. */
-int alloc_as(uint32_t domid, uint32_t count, uint32_t flags, uint64_t *index);
+void wait_until_used_is(long want);
+/* For the peer, writable: the index. */
 uint64_t alloc(uint32_t count);
-int dealloc(uint64_t index, uint32_t count);
-int notify(uint64_t index, uint32_t action, uint32_t port);
-unsigned char *map(uint64_t index, uint32_t count);
 
 #define assert_errno(call, error) \
 	do { \

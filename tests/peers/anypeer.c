@@ -3,17 +3,15 @@
 #include <err.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
-#include <xentoollog.h>
 
 #include "anypeer.h"
+#include "mute.h"
 #include "remote.h"
 
 #define SLOTS 1024
@@ -31,17 +29,8 @@ static xengnttab_handle *gnttab;
 static xenevtchn_handle *evtchn;
 static int bound = -1;
 
-static void mute(struct xentoollog_logger *logger, xentoollog_level level,
-		 int errnoval, const char *context, const char *format,
-		 va_list args)
-{
-	(void)logger, (void)level, (void)errnoval;
-	(void)context, (void)format, (void)args;
-}
-
 uint32_t peer_start(void)
 {
-	static xentoollog_logger logger = { .vmessage = mute };
 	const char *type = getenv("XEN_DOMAIN_TYPE");
 	const char *domid = getenv("XEN_DOMID");
 
@@ -51,8 +40,8 @@ uint32_t peer_start(void)
 	here = !strcmp(type, "dom0");
 	if (!here)
 		return remote_domid();
-	gnttab = xengnttab_open(&logger, 0);
-	evtchn = xenevtchn_open(&logger, 0);
+	gnttab = xengnttab_open(&mute, 0);
+	evtchn = xenevtchn_open(&mute, 0);
 	if (!gnttab || !evtchn)
 		err(1, "cannot open gntdev and evtchn");
 	return own_domid;
@@ -114,13 +103,9 @@ void peer_fill(long slot, uint32_t seed)
 
 long peer_differing(long slot, uint32_t seed)
 {
-	long wrong = 0;
-
 	if (!here)
 		return must(remote("check %ld %u", slot, seed), "read");
-	for (size_t n = 0; n < (size_t)slots[slot].count * 4096; n++)
-		wrong += slots[slot].pages[n] != pattern(seed, n);
-	return wrong;
+	return differing(slots[slot].pages, slots[slot].count, seed);
 }
 
 unsigned int peer_byte(long slot, uint32_t offset)
@@ -263,46 +248,4 @@ long peer_events(bool wait)
 	int ms = wait ? PATIENCE_MS : 0;
 
 	return here ? events_in(ms) : must(remote("events %d", ms), "listen");
-}
-
-static FILE *open_parameter(const char *name, const char *mode)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/module/xen_gntalloc/parameters/%s",
-		 name);
-	return fopen(path, mode);
-}
-
-long parameter(const char *name)
-{
-	FILE *file = open_parameter(name, "re");
-	long value = -1;
-
-	if (!file)
-		return -1;
-	if (fscanf(file, "%ld", &value) != 1)
-		err(1, "cannot read %s", name);
-	fclose(file);
-	return value;
-}
-
-void set_parameter(const char *name, unsigned int value)
-{
-	FILE *file = open_parameter(name, "we");
-
-	if (!file || fprintf(file, "%u", value) < 0 || fclose(file))
-		err(1, "cannot set %s", name);
-}
-
-long parameter_becomes(const char *name, long want)
-{
-	long value = parameter(name);
-
-	for (int i = 0; value >= 0 && value != want && i < PATIENCE_MS / 5;
-	     i++) {
-		usleep(5000);
-		value = parameter(name);
-	}
-	return value;
 }

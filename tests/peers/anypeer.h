@@ -10,9 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Only ever waited for in full when a test fails. */
-#define PATIENCE_MS 30000
-
 /* To be called first; @domid of the peer comes back. */
 uint32_t peer_start(void);
 bool peer_is_here(void);
@@ -49,11 +46,5 @@ void peer_bind(uint32_t port);
  * for more than one a moment only.
  */
 long peer_events(bool wait);
-
-/* Parameters of the module; -1 for one that it does not have. */
-long parameter(const char *name);
-void set_parameter(const char *name, unsigned int value);
-/* The parameter, once it is @want or has not become so for long. */
-long parameter_becomes(const char *name, long want);
 
 #endif

@@ -8,6 +8,8 @@
 
 #define REQUEST_PATH "/local/domain/%u/data/peer/request"
 #define REPLY_PATH "/local/domain/%u/data/peer/reply"
+/* Only ever waited for in full when a test fails. */
+#define PATIENCE_MS 30000
 
 /* Byte @n of pages that were filled with @seed; pages differ. */
 static inline unsigned char pattern(uint32_t seed, size_t n)
@@ -20,6 +22,17 @@ static inline void fill_pattern(unsigned char *to, uint32_t count,
 {
 	for (size_t n = 0; n < (size_t)count * 4096; n++)
 		to[n] = pattern(seed, n);
+}
+
+/* How many bytes are not what fill_pattern() makes them. */
+static inline long differing(const unsigned char *pages, uint32_t count,
+			     uint32_t seed)
+{
+	long wrong = 0;
+
+	for (size_t n = 0; n < (size_t)count * 4096; n++)
+		wrong += pages[n] != pattern(seed, n);
+	return wrong;
 }
 
 /* The domid of the peer. */

@@ -3,6 +3,8 @@
 
 check_PROGRAMS += tests/scale/stress tests/scale/test-scale
 
+tests_scale_stress_SOURCES = tests/scale/stress.c tests/peers/mute.h \
+	$(xen_device)
 tests_scale_stress_CPPFLAGS = $(xen_cppflags)
 tests_scale_stress_LDADD = $(PEER_LIBS)
 

@@ -8,7 +8,6 @@
  */
 
 #include <err.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -16,24 +15,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <xen/gntalloc.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
-#include <xentoollog.h>
 
-#define PAGE 4096u
+#include "device.h"
+#include "module.h"
+#include "mute.h"
+
 #define PROCESSES 4
 #define THREADS 2
 #define MAX_COUNT 300
 #define SLOTS 8
 #define MAILBOX 64
-#define PARAMETER "/sys/module/xen_gntalloc/parameters/"
 
 /* What a thread has in hand; some of it may be gone by another's doing. */
 struct slot {
@@ -60,20 +58,16 @@ static uint32_t rnd(uint64_t *state)
 
 static void do_alloc(int fd, struct slot *slot, uint64_t *seed)
 {
-	static __thread union {
-		struct ioctl_gntalloc_alloc_gref op;
-		uint32_t room[MAX_COUNT + 8];
-	} u;
-
-	u.op.domid = 0;
-	u.op.flags = rnd(seed) & 1;
-	u.op.count =
+	uint32_t flags = rnd(seed) & 1;
+	uint32_t count =
 		rnd(seed) % 4 ? 1 + rnd(seed) % 8 : 1 + rnd(seed) % MAX_COUNT;
-	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &u.op))
+	uint64_t index;
+
+	if (alloc_for(fd, 0, count, flags, &index))
 		return;
-	slot->index = u.op.index;
-	slot->count = u.op.count;
-	common->refs[rnd(seed) % MAILBOX] = u.op.gref_ids[0];
+	slot->index = index;
+	slot->count = count;
+	common->refs[rnd(seed) % MAILBOX] = refs[0];
 }
 
 static void do_map(int fd, struct slot *slot)
@@ -82,8 +76,7 @@ static void do_map(int fd, struct slot *slot)
 
 	if (slot->addr || !slot->count)
 		return;
-	addr = mmap(NULL, slot->count * PAGE, PROT_READ | PROT_WRITE,
-		    MAP_SHARED, fd, (off_t)slot->index);
+	addr = map(fd, slot->index, slot->count);
 	if (addr == MAP_FAILED)
 		return;
 	slot->addr = addr;
@@ -127,26 +120,19 @@ static void do_move(struct slot *slot)
 
 static void do_dealloc(int fd, struct slot *slot, uint64_t *seed)
 {
-	struct ioctl_gntalloc_dealloc_gref op = { slot->index, slot->count };
-
-	if (op.count > 1 && rnd(seed) % 2) {
-		op.index += rnd(seed) % op.count * PAGE;
-		op.count = 1;
-	} else {
-		slot->count = 0;
+	if (slot->count > 1 && rnd(seed) % 2) {
+		dealloc(fd, slot->index + rnd(seed) % slot->count * PAGE, 1);
+		return;
 	}
-	ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
+	dealloc(fd, slot->index, slot->count);
+	slot->count = 0;
 }
 
 static void do_notify(int fd, const struct slot *slot, uint64_t *seed)
 {
-	struct ioctl_gntalloc_unmap_notify op = {
-		.index = slot->index + rnd(seed) % (slot->count + 1) * PAGE,
-		.action = rnd(seed) % 4,
-		.event_channel_port = port,
-	};
+	uint64_t index = slot->index + rnd(seed) % (slot->count + 1) * PAGE;
 
-	ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
+	notify(fd, index, rnd(seed) % 4, port);
 }
 
 static void do_fork(const struct slot *slot, uint64_t *seed)
@@ -171,7 +157,7 @@ static void *work(void *arg)
 {
 	uint64_t seed = (uintptr_t)arg * 2654435761u;
 	struct slot slots[SLOTS] = { 0 };
-	int own_fd = open("/dev/xen/gntalloc", O_RDWR);
+	int own_fd = open_device();
 
 	if (own_fd < 0)
 		err(1, "open");
@@ -220,7 +206,7 @@ static void *work(void *arg)
 			if (n)
 				break;
 			close(own_fd);
-			own_fd = open("/dev/xen/gntalloc", O_RDWR);
+			own_fd = open_device();
 			for (n = 0; n < SLOTS; n += 2)
 				slots[n].count = 0;
 			break;
@@ -249,18 +235,9 @@ static pid_t start_process(unsigned int seed)
 	_exit(1);
 }
 
-static void mute(struct xentoollog_logger *logger, xentoollog_level level,
-		 int errnoval, const char *context, const char *format,
-		 va_list args)
-{
-	(void)logger, (void)level, (void)errnoval;
-	(void)context, (void)format, (void)args;
-}
-
 /* Dom0 can map its own grants: a peer that comes and goes as it likes. */
 static pid_t start_peer(void)
 {
-	static xentoollog_logger logger = { .vmessage = mute };
 	const char *domid = getenv("XEN_DOMID");
 	xengnttab_handle *gnttab;
 	void *pages[16] = { NULL };
@@ -272,7 +249,7 @@ static pid_t start_peer(void)
 	pid = fork();
 	if (pid)
 		return pid;
-	gnttab = xengnttab_open(&logger, 0);
+	gnttab = xengnttab_open(&mute, 0);
 	if (!gnttab)
 		err(1, "xengnttab_open");
 	for (;;) {
@@ -287,17 +264,6 @@ static pid_t start_peer(void)
 	}
 }
 
-static long parameter(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	long value = -1;
-
-	if (!file || fscanf(file, "%ld", &value) != 1)
-		err(1, "%s", path);
-	fclose(file);
-	return value;
-}
-
 int main(int argc, char **argv)
 {
 	unsigned int seconds = argc > 1 ? (unsigned int)atoi(argv[1]) : 60;
@@ -308,7 +274,7 @@ int main(int argc, char **argv)
 
 	common = mmap(NULL, sizeof(*common), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	shared_fd = open("/dev/xen/gntalloc", O_RDWR);
+	shared_fd = open_device();
 	if (!evtchn || shared_fd < 0)
 		err(1, "cannot open evtchn and gntalloc");
 	port = (uint32_t)xenevtchn_bind_unbound_port(evtchn, 0);
@@ -346,12 +312,12 @@ int main(int argc, char **argv)
 	close(shared_fd);
 	printf("stress: %lu operations, %lu processes died on the way\n",
 	       common->done, common->died);
-	for (int i = 0; i < 600 && parameter(PARAMETER "used"); i++)
+	for (int i = 0; i < 600 && parameter("used"); i++)
 		usleep(50000);
-	printf("stress: %ld pages used, %ld lingering\n",
-	       parameter(PARAMETER "used"), parameter(PARAMETER "lingering"));
-	if (parameter(PARAMETER "used") || parameter(PARAMETER "lingering") ||
-	    !common->done || !common->died)
+	printf("stress: %ld pages used, %ld lingering\n", parameter("used"),
+	       parameter("lingering"));
+	if (parameter("used") || parameter("lingering") || !common->done ||
+	    !common->died)
 		return 1;
 	printf("1 passed, 0 failed\n");
 	return 0;

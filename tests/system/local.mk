@@ -27,7 +27,7 @@ tests_system_hold_port_LDADD = $(PEER_LIBS)
 
 # A guest that is saved and restored; test-suspend runs it.
 tests_system_suspend_shares_SOURCES = tests/system/suspend-shares.c \
-	$(xen_remote)
+	$(xen_remote) $(xen_module)
 tests_system_suspend_shares_CPPFLAGS = $(xen_cppflags)
 tests_system_suspend_shares_LDADD = src/libgntshr.la $(PEER_LIBS) \
 	$(CMOCKA_LIBS)

@@ -26,11 +26,9 @@
 
 #include <gntshr.h>
 
+#include "module.h"
 #include "remote.h"
 
-#define PARAMETER "/sys/module/xen_gntalloc/parameters/"
-/* Only ever waited for in full when a test fails. */
-#define PATIENCE_MS 30000
 #define ORDER_PATIENCE_MS 600000
 /* How long "nothing comes" is believed after. */
 #define SILENCE_MS 500
@@ -56,17 +54,6 @@ static struct armed {
 	int port;
 } early, late, again, lost;
 
-static unsigned int parameter(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	unsigned int value;
-
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%u", &value), 1);
-	fclose(file);
-	return value;
-}
-
 /* The stock module tells nothing: there anything is right. */
 static void assert_counts(unsigned int live, unsigned int lingering)
 {
@@ -74,28 +61,15 @@ static void assert_counts(unsigned int live, unsigned int lingering)
 
 	if (!ours)
 		return;
-	for (int i = 0; i < PATIENCE_MS / 5; i++) {
-		if (parameter(PARAMETER "used") == all &&
-		    parameter(PARAMETER "lingering") == lingering)
-			break;
-		usleep(5000);
-	}
-	assert_int_equal(parameter(PARAMETER "used"), all);
-	assert_int_equal(parameter(PARAMETER "lingering"), lingering);
+	parameter_becomes("used", all);
+	parameter_becomes("lingering", lingering);
+	assert_int_equal(parameter("used"), all);
+	assert_int_equal(parameter("lingering"), lingering);
 }
 
 static unsigned int live_pages(void)
 {
 	return 2 * PAGES + (events ? 4 : 0);
-}
-
-static long differing(const unsigned char *pages, uint32_t seed)
-{
-	long wrong = 0;
-
-	for (size_t n = 0; n < (size_t)PAGES * 4096; n++)
-		wrong += pages[n] != pattern(seed, n);
-	return wrong;
 }
 
 static char *read_node(const char *node)
@@ -199,7 +173,7 @@ static int setup(void **state)
 	void *page;
 
 	(void)state;
-	ours = !access(PARAMETER "used", F_OK);
+	ours = parameter("used") >= 0;
 	h = gntshr_open(NULL, 0);
 	xs = xs_open(0);
 	if (!h || !xs)
@@ -237,10 +211,10 @@ static void test_checkpoint(void **state)
 	assert_int_equal(watch_fired(), 0);
 	assert_counts(live_pages(), 1);
 
-	assert_int_equal(differing(mapped.pages, 1), 0);
+	assert_int_equal(differing(mapped.pages, PAGES, 1), 0);
 	assert_int_equal(remote("check %ld 1", slot), 0);
 	assert_int_equal(remote("fill %ld 3", slot), 0);
-	assert_int_equal(differing(mapped.pages, 3), 0);
+	assert_int_equal(differing(mapped.pages, PAGES, 3), 0);
 
 	other = remote_map("rw", unmapped.refs, PAGES);
 	assert_int_not_equal(other, -1);
@@ -282,8 +256,8 @@ static void test_restore(void **state)
 	setenv("XEN_DOMID", number, 1);
 	remote_reset();
 
-	assert_int_equal(differing(mapped.pages, 3), 0);
-	assert_int_equal(differing(unmapped.pages, 2), 0);
+	assert_int_equal(differing(mapped.pages, PAGES, 3), 0);
+	assert_int_equal(differing(unmapped.pages, PAGES, 2), 0);
 }
 
 /* What the peer has of the old domain's pages is no longer the same memory. */

@@ -19,13 +19,14 @@ tests_torture_fuzz_fuzz_module_SOURCES = tests/torture/fuzz/fuzz-module.c \
 	tests/torture/fuzz/fuzz-choose.c tests/torture/fuzz/fuzz-print.c \
 	tests/torture/fuzz/fuzz-requests.c tests/torture/fuzz/fuzz-memory.c \
 	tests/torture/fuzz/fuzz-peer.c tests/torture/fuzz/fuzz-turns.c \
-	tests/torture/fuzz/fuzz-events.c $(xen_remote)
+	tests/torture/fuzz/fuzz-events.c tests/peers/mute.h \
+	$(xen_remote) $(xen_module)
 tests_torture_fuzz_fuzz_module_CPPFLAGS = $(torture_cppflags)
 tests_torture_fuzz_fuzz_module_LDADD = $(PEER_LIBS)
 
 tests_torture_death_test_death_SOURCES = tests/torture/death/test-death.c \
 	tests/torture/death/test-death-life.c \
-	tests/torture/death/test-death.h $(xen_anypeer)
+	tests/torture/death/test-death.h $(xen_anypeer) $(xen_module)
 tests_torture_death_test_death_CPPFLAGS = $(torture_cppflags)
 tests_torture_death_test_death_LDADD = src/libgntshr.la $(PEER_LIBS)
 
@@ -38,6 +39,7 @@ tests_torture_hostile_test_hostile_SOURCES = \
 	tests/torture/hostile/test-hostile-reload.c \
 	tests/torture/hostile/test-hostile-ring.c \
 	tests/torture/hostile/test-hostile-user.c \
-	tests/torture/hostile/test-hostile-window.c $(xen_anypeer)
+	tests/torture/hostile/test-hostile-window.c $(xen_anypeer) \
+	$(xen_device)
 tests_torture_hostile_test_hostile_CPPFLAGS = $(torture_cppflags)
 tests_torture_hostile_test_hostile_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)

@@ -29,6 +29,7 @@
 #include <xenevtchn.h>
 
 #include "anypeer.h"
+#include "module.h"
 #include "remote.h"
 #include "test-death.h"
 

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +25,9 @@
 #include <xen/gntalloc.h>
 
 #include "fuzz.h"
+#include "module.h"
 #include "xen-gntalloc.h"
 
-#define PARAMETER "/sys/module/xen_gntalloc/parameters/"
 /* Until a broken module is taken to have lost pages; more at first. */
 #define PATIENCE_MS 20000
 #define AGAIN_MS 200
@@ -61,25 +60,6 @@ static void usage(void)
 	     "after each.");
 }
 
-static int open_parameter(const char *name, int flags)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), PARAMETER "%s", name);
-	return open(path, flags);
-}
-
-static void set_limit(void)
-{
-	char text[16];
-	int fd = open_parameter("limit", O_WRONLY);
-	int length = snprintf(text, sizeof(text), "%d", LIMIT);
-
-	if (fd < 0 || write(fd, text, (size_t)length) != length)
-		err(1, "cannot set the parameter limit");
-	close(fd);
-}
-
 static void probe(void)
 {
 	struct ioctl_gntalloc_map_gref op = { .pad = 1 };
@@ -92,7 +72,7 @@ static void probe(void)
 	fuzz->used_fd = open_parameter("used", O_RDONLY);
 	fuzz->lingering_fd = open_parameter("lingering", O_RDONLY);
 	fuzz->counters = fuzz->used_fd >= 0 && fuzz->lingering_fd >= 0;
-	set_limit();
+	set_parameter("limit", LIMIT);
 }
 
 static void parse(int argc, char **argv)

@@ -16,28 +16,19 @@
 
 #include <xen/gntalloc.h>
 #include <xengnttab.h>
-#include <xentoollog.h>
 
 #include "fuzz.h"
+#include "mute.h"
 #include "remote.h"
 
 /* Waited for in full only when something is wrong, which is known by then when
  * steps are taken again. */
-#define PATIENCE_MS (fuzz->replay ? 200 : 20000)
+#define COUNTER_MS (fuzz->replay ? 200 : 20000)
 
 static xengnttab_handle *gnttab;
 
-static void mute(struct xentoollog_logger *logger, xentoollog_level level,
-		 int errnoval, const char *context, const char *format,
-		 va_list args)
-{
-	(void)logger, (void)level, (void)errnoval;
-	(void)context, (void)format, (void)args;
-}
-
 void peer_open(const char *kind)
 {
-	static xentoollog_logger logger = { .vmessage = mute };
 	const char *own = getenv("XEN_DOMID");
 
 	fuzz->domid = (uint16_t)(own ? atoi(own) : 0);
@@ -49,7 +40,7 @@ void peer_open(const char *kind)
 		fuzz->peer_every = 0;
 		return;
 	}
-	gnttab = xengnttab_open(&logger, 0);
+	gnttab = xengnttab_open(&mute, 0);
 	if (!gnttab)
 		err(1, "cannot open gntdev");
 }
@@ -245,7 +236,7 @@ void step_reap(const struct step *step)
 	long lingering = 0;
 
 	(void)step;
-	for (int i = 0; i < PATIENCE_MS; i++) {
+	for (int i = 0; i < COUNTER_MS; i++) {
 		reap();
 		step_called(false);
 		if (!fuzz->counters)

@@ -17,8 +17,6 @@
 
 #include <xenevtchn.h>
 
-#include "remote.h"
-
 #define LIVE_BYTE 100
 
 /* What a child says of itself. */

@@ -4,16 +4,12 @@
 #include "test-hostile.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "remote.h"
 
 #define LIVE_BYTE 100
 
@@ -204,7 +200,7 @@ static void __attribute__((noreturn)) storm(unsigned int seed)
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		set_words(secrets, 64 * PAGE, SECRET);
 		munmap(secrets, 64 * PAGE);
-		child_must(!alloc_for(fd, other ? OTHER_DOMID : domid, count,
+		child_must(!alloc_for(fd, other ? OTHER_DOMID : domid, count, 1,
 				      &index));
 		for (uint32_t i = 0; i < count; i++)
 			if (refs[i] > common->top)

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,27 +18,6 @@
 #define USERS 3
 
 static atomic_uint *shared;
-
-/* As the harness loaded it. */
-static int load(void)
-{
-	static char params[256];
-	FILE *modules = fopen("/etc/harness/modules", "re");
-	int fd = open("/lib/modules/xen-gntalloc.ko", O_RDONLY | O_CLOEXEC);
-	char line[256];
-	long result;
-
-	assert_non_null(modules);
-	while (fgets(line, sizeof(line), modules)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!strncmp(line, "xen-gntalloc ", 13))
-			strcpy(params, line + 13);
-	}
-	fclose(modules);
-	result = syscall(SYS_finit_module, fd, params, 0);
-	close(fd);
-	return (int)result;
-}
 
 static unsigned int now_us(void)
 {
@@ -142,7 +120,7 @@ void the_module_goes_and_comes(void **state)
 	for (uint32_t i = 0; i < RELOADS; i++) {
 		slots[i % 4] = leave_some(i, left[i % 4]);
 		unload(&refused);
-		assert_int_equal(load(), 0);
+		assert_int_equal(load_module(), 0);
 		if (i < 3)
 			continue;
 		/* Those of four rounds ago are as they were. */

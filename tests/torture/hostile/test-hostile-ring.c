@@ -8,7 +8,6 @@
 #include "test-hostile.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,46 +8,20 @@
 
 #include "test-hostile.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <xen/gntalloc.h>
 
-uint32_t refs[MAX_COUNT];
 uint32_t domid;
-
-int open_device(void)
-{
-	return open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
-}
-
-int alloc_for(int fd, uint32_t peer, uint32_t count, uint64_t *index)
-{
-	union {
-		struct ioctl_gntalloc_alloc_gref op;
-		char room[sizeof(struct ioctl_gntalloc_alloc_gref) +
-			  sizeof(refs)];
-	} u;
-
-	u.op.domid = (uint16_t)peer;
-	u.op.flags = GNTALLOC_FLAG_WRITABLE;
-	u.op.count = count;
-	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &u.op))
-		return -1;
-	memcpy(refs, u.op.gref_ids, count * sizeof(*refs));
-	*index = u.op.index;
-	return 0;
-}
 
 int alloc(int fd, uint32_t count, uint64_t *index)
 {
-	return alloc_for(fd, domid, count, index);
+	return alloc_for(fd, domid, count, GNTALLOC_FLAG_WRITABLE, index);
 }
 
 uint64_t must_alloc(int fd, uint32_t count)
@@ -56,26 +30,6 @@ uint64_t must_alloc(int fd, uint32_t count)
 
 	assert_int_equal(alloc(fd, count, &index), 0);
 	return index;
-}
-
-int dealloc(int fd, uint64_t index, uint32_t count)
-{
-	struct ioctl_gntalloc_dealloc_gref op = { index, count };
-
-	return ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
-}
-
-int notify(int fd, uint64_t index, uint32_t action, uint32_t port)
-{
-	struct ioctl_gntalloc_unmap_notify op = { index, action, port };
-
-	return ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
-}
-
-void *map(int fd, uint64_t index, uint32_t count)
-{
-	return mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		    (off_t)index);
 }
 
 bool all_are(const void *pages, size_t size, uint64_t word)

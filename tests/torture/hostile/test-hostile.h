@@ -14,21 +14,15 @@
 #include <sys/types.h>
 
 #include "anypeer.h"
+#include "device.h"
+#include "module.h"
+#include "remote.h"
 
-#define PAGE 4096u
-#define MAX_COUNT 512u
-
-/* Those of the last alloc(). */
-extern uint32_t refs[MAX_COUNT];
 extern uint32_t domid;
 
-int open_device(void);
-int alloc_for(int fd, uint32_t peer, uint32_t count, uint64_t *index);
+/* For the peer, writable. */
 int alloc(int fd, uint32_t count, uint64_t *index);
 uint64_t must_alloc(int fd, uint32_t count);
-int dealloc(int fd, uint64_t index, uint32_t count);
-int notify(int fd, uint64_t index, uint32_t action, uint32_t port);
-void *map(int fd, uint64_t index, uint32_t count);
 bool all_are(const void *pages, size_t size, uint64_t word);
 
 /* The stock driver has no counts: there it is always right. */

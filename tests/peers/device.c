@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <xen/gntalloc.h>
+
+#include "device.h"
+
+uint32_t refs[MAX_REFS];
+
+int open_device(void)
+{
+	return open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+}
+
+int alloc_for(int fd, uint32_t domid, uint32_t count, uint32_t flags,
+	      uint64_t *index)
+{
+	union {
+		struct ioctl_gntalloc_alloc_gref op;
+		char room[sizeof(struct ioctl_gntalloc_alloc_gref) +
+			  sizeof(refs)];
+	} u;
+	size_t size = sizeof(*refs) * (count < MAX_REFS ? count : MAX_REFS);
+	int result;
+
+	u.op.domid = (uint16_t)domid;
+	u.op.flags = (uint16_t)flags;
+	u.op.count = count;
+	u.op.index = *index;
+	memcpy(u.op.gref_ids, refs, size);
+	result = ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &u.op);
+	*index = u.op.index;
+	memcpy(refs, u.op.gref_ids, size);
+	return result;
+}
+
+int dealloc(int fd, uint64_t index, uint32_t count)
+{
+	struct ioctl_gntalloc_dealloc_gref op = { index, count };
+
+	return ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
+}
+
+int notify(int fd, uint64_t index, uint32_t action, uint32_t port)
+{
+	struct ioctl_gntalloc_unmap_notify op = { index, action, port };
+
+	return ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
+}
+
+void *map(int fd, uint64_t index, uint32_t count)
+{
+	return mmap(NULL, (size_t)count * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, (off_t)index);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The requests of the device itself, without a library. */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include <stdint.h>
+
+#define PAGE 4096u
+#define MAX_REFS 16384u
+
+/* Those of the last alloc_for(). */
+extern uint32_t refs[MAX_REFS];
+
+/* A descriptor, or -1 with errno; so the result of each of these. */
+int open_device(void);
+/*
+ * The device gets @index and refs as they are: a call that fails leaves what
+ * was there.
+ */
+int alloc_for(int fd, uint32_t domid, uint32_t count, uint32_t flags,
+	      uint64_t *index);
+int dealloc(int fd, uint64_t index, uint32_t count);
+int notify(int fd, uint64_t index, uint32_t action, uint32_t port);
+/* Readable and writable pages, or MAP_FAILED. */
+void *map(int fd, uint64_t index, uint32_t count);
+
+#endif
