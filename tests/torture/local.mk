@@ -8,8 +8,10 @@ EXTRA_DIST += tests/torture/torture
 torture_cppflags = $(xen_cppflags) -D_GNU_SOURCE
 
 tests_torture_faults_test_faults_SOURCES = \
-	tests/torture/faults/test-faults.c tests/torture/faults/faults.c \
-	tests/torture/faults/faults.h $(xen_remote)
+	tests/torture/faults/test-faults.c \
+	tests/torture/faults/test-faults.h tests/torture/faults/fault-ops.c \
+	tests/torture/faults/faults.c \
+	tests/torture/faults/faults.h $(xen_remote) $(xen_device)
 tests_torture_faults_test_faults_CPPFLAGS = $(xen_cppflags)
 tests_torture_faults_test_faults_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
 

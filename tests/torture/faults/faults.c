@@ -70,7 +70,7 @@ static void read_log(void)
 		err(1, "cannot read the log");
 }
 
-void faults_write(const char *path, const char *text)
+static void write_file(const char *path, const char *text)
 {
 	int file = open(path, O_WRONLY);
 
@@ -81,10 +81,10 @@ void faults_write(const char *path, const char *text)
 
 void faults_open(void)
 {
-	faults_write(DEBUG "failslab/ignore-gfp-wait", "N");
-	faults_write(DEBUG "fail_page_alloc/ignore-gfp-wait", "N");
-	faults_write(DEBUG "fail_page_alloc/ignore-gfp-highmem", "N");
-	faults_write(DEBUG "fail_page_alloc/min-order", "0");
+	write_file(DEBUG "failslab/ignore-gfp-wait", "N");
+	write_file(DEBUG "fail_page_alloc/ignore-gfp-wait", "N");
+	write_file(DEBUG "fail_page_alloc/ignore-gfp-highmem", "N");
+	write_file(DEBUG "fail_page_alloc/min-order", "0");
 	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR);
 	filter_fd = open("/proc/self/make-it-fail", O_RDWR);
 	log_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);

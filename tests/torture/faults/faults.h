@@ -18,7 +18,4 @@ extern bool faults_hooked;
 /* Which calls of the module have failed, for tests/torture/torture. */
 void faults_print(void);
 
-/* Write to a file of the kernel. */
-void faults_write(const char *path, const char *text);
-
 #endif

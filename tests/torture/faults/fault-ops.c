@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Each call: what it needs, the call, and whether all is as it was. */
+
+#include "test-faults.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xen/gntalloc.h>
+
+#include "xen-gntalloc.h"
+
+int fd;
+uint64_t first;
+unsigned char *place;
+uint32_t port;
+
+static unsigned char *pages;
+static union {
+	struct ioctl_gntalloc_alloc_gref op;
+	char room[sizeof(struct ioctl_gntalloc_alloc_gref) +
+		  MANY * sizeof(uint32_t)];
+} arg, arg_before;
+static struct ioctl_gntalloc_dealloc_gref dealloc_arg;
+static struct ioctl_gntalloc_unmap_notify notify_arg;
+static long slot;
+
+void wait_until_zero(const char *name)
+{
+	assert_int_equal(parameter_becomes(name, 0), 0);
+}
+
+void alloc(uint32_t count)
+{
+	assert_int_equal(alloc_for(fd, remote_domid(), count,
+				   GNTALLOC_FLAG_WRITABLE, &first),
+			 0);
+}
+
+static void *map_at(void *where, uint32_t count)
+{
+	return mmap(where, count * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | (where ? MAP_FIXED : 0), fd, (off_t)first);
+}
+
+/* Are all pages still there, and listed? */
+static void assert_listed(uint32_t count)
+{
+	unsigned char *all = map_at(NULL, count);
+
+	assert_ptr_not_equal(all, MAP_FAILED);
+	for (uint32_t i = 0; i < count; i++)
+		all[i * PAGE]++;
+	assert_int_equal(munmap(all, count * PAGE), 0);
+	assert_int_equal(parameter("used"), count);
+}
+
+/* open */
+static void nothing(void)
+{
+	close(fd);
+	fd = -1;
+}
+
+long call_open(void)
+{
+	fd = open_device();
+	return fd < 0 ? -1 : 0;
+}
+
+static void check_open(bool done)
+{
+	assert_int_equal(parameter("used"), 0);
+	if (!done)
+		assert_int_equal(call_open(), 0);
+	alloc(1);
+}
+
+/* ALLOC */
+static void prepare_alloc(uint32_t count)
+{
+	memset(&arg, 0, sizeof(arg));
+	arg.op.domid = (uint16_t)remote_domid();
+	arg.op.count = count;
+	memcpy(&arg_before, &arg, sizeof(arg));
+}
+
+static void prepare_one(void)
+{
+	prepare_alloc(1);
+}
+
+static void prepare_many(void)
+{
+	prepare_alloc(MANY);
+}
+
+static long call_alloc(void)
+{
+	return ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &arg.op);
+}
+
+static void check_alloc(bool done)
+{
+	int error = errno;
+
+	first = arg.op.index;
+	if (done)
+		assert_listed(arg.op.count);
+	else if (error != EFAULT)
+		assert_memory_equal(&arg, &arg_before, sizeof(arg));
+}
+
+/* DEALLOC */
+static void run_listed(void)
+{
+	alloc(RUN / 2);
+	dealloc_arg.index = first;
+	dealloc_arg.count = RUN;
+	alloc(RUN / 2);
+	first = dealloc_arg.index;
+}
+
+static void run_unlisted(void)
+{
+	run_listed();
+	pages = map_at(place, RUN);
+	assert_ptr_equal(pages, place);
+	assert_int_equal(dealloc(fd, first, RUN), 0);
+}
+
+static void unmap_all(void)
+{
+	assert_int_equal(munmap(pages, RUN * PAGE), 0);
+	wait_until_zero("used");
+}
+
+static long call_dealloc(void)
+{
+	return ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &dealloc_arg);
+}
+
+static void check_dealloc(bool done)
+{
+	if (done)
+		wait_until_zero("used");
+	else
+		assert_listed(RUN);
+}
+
+/* SET_UNMAP_NOTIFY: what was set before stays, when it fails. */
+static void prepare_notify(void)
+{
+	alloc(1);
+	pages = map_at(NULL, 1);
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	memset(pages, 7, PAGE);
+	notify_arg.index = first + 10;
+	notify_arg.action = UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT;
+	notify_arg.event_channel_port = port;
+	assert_int_equal(
+		ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &notify_arg), 0);
+	slot = remote_map("ro", refs, 1);
+	assert_true(slot >= 0);
+	notify_arg.index = first + 20;
+}
+
+static long call_notify(void)
+{
+	return ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &notify_arg);
+}
+
+static void check_notify(bool done)
+{
+	assert_int_equal(dealloc(fd, first, 1), 0);
+	assert_int_equal(munmap(pages, PAGE), 0);
+	assert_int_equal(remote("byte %ld 10", slot), done ? 7 : 0);
+	assert_int_equal(remote("byte %ld 20", slot), done ? 0 : 7);
+	assert_int_equal(remote("unmap %ld", slot), 0);
+}
+
+/* mmap, and what becomes of mappings */
+static long call_mmap(void)
+{
+	return map_at(place, RUN) == MAP_FAILED ? -1 : 0;
+}
+
+static void check_mmap(bool done)
+{
+	if (!done)
+		assert_listed(RUN);
+	assert_int_equal(dealloc(fd, first, RUN), 0);
+	if (done) {
+		assert_int_equal(parameter("used"), RUN);
+		munmap(place, RUN * PAGE);
+	}
+	wait_until_zero("used");
+}
+
+/* MAP_GREF: a page that stayed would be in the way of the next call. */
+static void prepare_window(void)
+{
+	run_listed();
+	pages = mmap(place, RUN * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_FIXED, fd,
+		     (off_t)(GNTALLOC_WINDOW | first));
+	assert_ptr_equal(pages, place);
+}
+
+static long call_map(void)
+{
+	struct ioctl_gntalloc_map_gref op = {
+		.index = first,
+		.addr = (uintptr_t)pages,
+		.count = RUN,
+	};
+
+	return ioctl(fd, IOCTL_GNTALLOC_MAP_GREF, &op);
+}
+
+static void check_map(bool done)
+{
+	if (!done)
+		assert_int_equal(call_map(), 0);
+	for (uint32_t i = 0; i < RUN; i++)
+		pages[i * PAGE]++;
+	assert_int_equal(dealloc(fd, first, RUN), 0);
+	unmap_all();
+}
+
+static long call_munmap(void)
+{
+	return munmap(pages + 10 * PAGE, PAGE);
+}
+
+static void check_munmap(bool done)
+{
+	if (!done)
+		assert_int_equal(parameter("used"), RUN);
+	unmap_all();
+}
+
+static long call_mremap(void)
+{
+	void *to = place + 2 * TABLE;
+
+	return mremap(pages, RUN * PAGE, RUN * PAGE,
+		      MREMAP_MAYMOVE | MREMAP_FIXED, to) == to
+		       ? 0
+		       : -1;
+}
+
+static void check_mremap(bool done)
+{
+	assert_int_equal(parameter("used"), RUN);
+	if (done)
+		pages += 2 * TABLE;
+	for (uint32_t i = 0; i < RUN; i++)
+		pages[i * PAGE]++;
+	unmap_all();
+}
+
+static long call_close(void)
+{
+	return close(fd);
+}
+
+static void check_close(bool done)
+{
+	assert_true(done);
+	fd = -1;
+	wait_until_zero("used");
+}
+
+const struct op ops[NUM_OPS] = {
+	/* EFAULT: the path, which the module does not see. */
+	{ "open", nothing, call_open, check_open, { ENOMEM, EFAULT } },
+	{ "ALLOC of 1 page",
+	  prepare_one,
+	  call_alloc,
+	  check_alloc,
+	  { EFAULT, ENOSPC, ENOMEM, EINTR } },
+	{ "ALLOC of 300 pages",
+	  prepare_many,
+	  call_alloc,
+	  check_alloc,
+	  { EFAULT, ENOSPC, ENOMEM, EINTR } },
+	{ "DEALLOC", run_listed, call_dealloc, check_dealloc, { EFAULT } },
+	{ "SET_UNMAP_NOTIFY",
+	  prepare_notify,
+	  call_notify,
+	  check_notify,
+	  { EFAULT, EINVAL } },
+	{ "mmap", run_listed, call_mmap, check_mmap, { ENOMEM } },
+	{ "MAP_GREF",
+	  prepare_window,
+	  call_map,
+	  check_map,
+	  { EFAULT, ENOMEM, EINTR } },
+	{ "munmap of a part",
+	  run_unlisted,
+	  call_munmap,
+	  check_munmap,
+	  { ENOMEM } },
+	{ "mremap", run_unlisted, call_mremap, check_mremap, { ENOMEM } },
+	{ "close", run_listed, call_close, check_close, { 0 } },
+};
