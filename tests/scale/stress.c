@@ -153,6 +153,52 @@ static void do_fork(const struct slot *slot, uint64_t *seed)
 		waitpid(pid, NULL, 0);
 }
 
+static void do_die(uint64_t *seed)
+{
+	if (rnd(seed) % 8)
+		return;
+	__atomic_add_fetch(&common->died, 1, __ATOMIC_RELAXED);
+	kill(getpid(), SIGKILL);
+}
+
+static void do_one(uint32_t what, int fd, struct slot *slot, uint64_t *seed)
+{
+	switch (what) {
+	case 0 ... 15:
+		if (!slot->count)
+			do_alloc(fd, slot, seed);
+		break;
+	case 16 ... 27:
+		do_map(fd, slot);
+		break;
+	case 28 ... 37:
+		do_unmap(slot, seed);
+		break;
+	case 38 ... 47:
+		do_dealloc(fd, slot, seed);
+		break;
+	case 48 ... 54:
+		do_notify(fd, slot, seed);
+		break;
+	case 55 ... 58:
+		do_move(slot);
+		break;
+	case 59:
+		if (slot->addr)
+			madvise(slot->addr, PAGE, MADV_DONTNEED);
+		break;
+	case 60:
+		do_fork(slot, seed);
+		break;
+	case 61:
+		/* Somebody else's, perhaps. */
+		dealloc(shared_fd, rnd(seed) % 100000 * PAGE, 1);
+		break;
+	case 63:
+		do_die(seed);
+	}
+}
+
 static void *work(void *arg)
 {
 	uint64_t seed = (uintptr_t)arg * 2654435761u;
@@ -162,59 +208,15 @@ static void *work(void *arg)
 	if (own_fd < 0)
 		err(1, "open");
 	for (;;) {
-		uint32_t n = rnd(&seed) % SLOTS;
-		struct slot *slot = &slots[n];
+		uint32_t n = rnd(&seed) % SLOTS, what = rnd(&seed) % 64;
+
 		/* A slot keeps to one descriptor. */
-		int fd = n % 2 ? shared_fd : own_fd;
-
-		switch (rnd(&seed) % 64) {
-		case 0 ... 15:
-			if (!slot->count)
-				do_alloc(fd, slot, &seed);
-			break;
-		case 16 ... 27:
-			do_map(fd, slot);
-			break;
-		case 28 ... 37:
-			do_unmap(slot, &seed);
-			break;
-		case 38 ... 47:
-			do_dealloc(fd, slot, &seed);
-			break;
-		case 48 ... 54:
-			do_notify(fd, slot, &seed);
-			break;
-		case 55 ... 58:
-			do_move(slot);
-			break;
-		case 59:
-			if (slot->addr)
-				madvise(slot->addr, PAGE, MADV_DONTNEED);
-			break;
-		case 60:
-			do_fork(slot, &seed);
-			break;
-		case 61: {
-			/* Somebody else's, perhaps. */
-			struct slot guess = { rnd(&seed) % 100000 * PAGE, 1,
-					      NULL, 0 };
-
-			do_dealloc(shared_fd, &guess, &seed);
-			break;
-		}
-		case 62:
-			if (n)
-				break;
+		do_one(what, n % 2 ? shared_fd : own_fd, &slots[n], &seed);
+		if (what == 62 && !n) {
 			close(own_fd);
 			own_fd = open_device();
 			for (n = 0; n < SLOTS; n += 2)
 				slots[n].count = 0;
-			break;
-		case 63:
-			if (rnd(&seed) % 8)
-				break;
-			__atomic_add_fetch(&common->died, 1, __ATOMIC_RELAXED);
-			kill(getpid(), SIGKILL);
 		}
 		__atomic_add_fetch(&common->done, 1, __ATOMIC_RELAXED);
 	}

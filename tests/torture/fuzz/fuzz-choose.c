@@ -215,6 +215,45 @@ static void choose_alloc(struct step *step)
 	step->how = (one_in(4) ? 0 : 1) | wrong(20, 7) << 1;
 }
 
+/* Mostly where nothing is. */
+static void choose_place(struct step *step)
+{
+	if (step->op == OP_WINDOW && one_in(2))
+		step->n = (uint16_t)(step->n + below(24));
+	step->at = choose_room(step);
+	step->how = one_in(10) ? below(2) : 3;
+	step->how |= wrong(20, 2) << 2;
+	/* Over something else. */
+	if (!(step->how >> 2) && one_in(12)) {
+		step->at = (uint16_t)below(ARENA - step->n);
+		step->how |= 3 << 2;
+	}
+}
+
+/* About an allocation; where there is none, make one. */
+static void choose_request(struct step *step)
+{
+	if (!choose_run(step) && !one_in(8)) {
+		choose_alloc(step);
+	} else if (step->op == OP_DEALLOC) {
+		step->how = wrong(25, 3);
+	} else if (step->op == OP_NOTIFY) {
+		step->n = 1;
+		step->to = (uint16_t)below(CELLS);
+		step->how = below(4) | wrong(20, 2) << 2;
+	} else {
+		choose_place(step);
+	}
+}
+
+static void choose_peer_map(struct step *step)
+{
+	choose_run(step);
+	step->how = below(2);
+	step->to = choose_peer_slot(false);
+	step->n = (uint16_t)(1 + step->n % PEER_PAGES);
+}
+
 static void choose_details(struct step *step)
 {
 	switch (step->op) {
@@ -230,31 +269,10 @@ static void choose_details(struct step *step)
 		choose_alloc(step);
 		break;
 	case OP_DEALLOC:
-		if (!choose_run(step) && !one_in(8))
-			return choose_alloc(step);
-		step->how = wrong(25, 3);
-		break;
 	case OP_NOTIFY:
-		if (!choose_run(step) && !one_in(8))
-			return choose_alloc(step);
-		step->n = 1;
-		step->to = (uint16_t)below(CELLS);
-		step->how = below(4) | wrong(20, 2) << 2;
-		break;
 	case OP_MAP:
 	case OP_WINDOW:
-		if (!choose_run(step) && !one_in(8))
-			return choose_alloc(step);
-		if (step->op == OP_WINDOW && one_in(2))
-			step->n = (uint16_t)(step->n + below(24));
-		step->at = choose_room(step);
-		step->how = one_in(10) ? below(2) : 3;
-		step->how |= wrong(20, 2) << 2;
-		/* Over something else. */
-		if (!(step->how >> 2) && one_in(12)) {
-			step->at = (uint16_t)below(ARENA - step->n);
-			step->how |= 3 << 2;
-		}
+		choose_request(step);
 		break;
 	case OP_MAP_GREF:
 		choose_mapping(step);
@@ -289,10 +307,7 @@ static void choose_details(struct step *step)
 		step->how = below(2);
 		break;
 	case OP_PEER_MAP:
-		choose_run(step);
-		step->how = below(2);
-		step->to = choose_peer_slot(false);
-		step->n = (uint16_t)(1 + step->n % PEER_PAGES);
+		choose_peer_map(step);
 		break;
 	case OP_PEER_UNMAP:
 	case OP_PEER_FILL:

@@ -75,19 +75,26 @@ static void probe(void)
 	set_parameter("limit", LIMIT);
 }
 
+static const struct option options[] = { { "seed", 1, NULL, 's' },
+					 { "steps", 1, NULL, 'n' },
+					 { "length", 1, NULL, 'l' },
+					 { "seconds", 1, NULL, 't' },
+					 { "shrink", 1, NULL, 'k' },
+					 { "peer", 1, NULL, 'p' },
+					 { "trace", 0, NULL, 'v' },
+					 { "peer-every", 1, NULL, 'e' },
+					 { "valid", 0, NULL, 'r' },
+					 { "help", 0, NULL, 'h' },
+					 { 0 } };
+
+static bool is_peer(const char *name)
+{
+	return !strcmp(name, "self") || !strcmp(name, "remote") ||
+	       !strcmp(name, "none");
+}
+
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "seed", 1, NULL, 's' },
-						 { "steps", 1, NULL, 'n' },
-						 { "length", 1, NULL, 'l' },
-						 { "seconds", 1, NULL, 't' },
-						 { "shrink", 1, NULL, 'k' },
-						 { "peer", 1, NULL, 'p' },
-						 { "trace", 0, NULL, 'v' },
-						 { "peer-every", 1, NULL, 'e' },
-						 { "valid", 0, NULL, 'r' },
-						 { "help", 0, NULL, 'h' },
-						 { 0 } };
 	const char *type = getenv("XEN_DOMAIN_TYPE");
 	int option;
 
@@ -133,9 +140,7 @@ static void parse(int argc, char **argv)
 		}
 	}
 	if (optind < argc || !steps || !fuzz->length ||
-	    fuzz->length > MAX_STEPS ||
-	    (strcmp(peer, "self") && strcmp(peer, "remote") &&
-	     strcmp(peer, "none"))) {
+	    fuzz->length > MAX_STEPS || !is_peer(peer)) {
 		usage();
 		exit(2);
 	}

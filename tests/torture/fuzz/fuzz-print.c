@@ -61,13 +61,11 @@ static const char *variant(const struct step *step)
 						  : "";
 }
 
-void print_step(char *to, size_t size, const struct step *s)
-{
-	static const char *const prot[] = { "none", "read", "write", "rw" };
-	int used = snprintf(to, size, "p%u: %s ", s->proc, names[s->op]);
+static const char *const prot[] = { "none", "read", "write", "rw" };
 
-	to += used;
-	size -= (size_t)used;
+/* Those that name a descriptor. */
+static void print_request(char *to, size_t size, const struct step *s)
+{
 	switch (s->op) {
 	case OP_OPEN:
 		snprintf(to, size, "fd %u%s%s", s->fd,
@@ -105,6 +103,16 @@ void print_step(char *to, size_t size, const struct step *s)
 			 "fd %u: at %u, %u pages, index as there%+d%s", s->fd,
 			 s->at, s->n, s->off, variant(s));
 		break;
+	}
+}
+
+void print_step(char *to, size_t size, const struct step *s)
+{
+	int used = snprintf(to, size, "p%u: %s ", s->proc, names[s->op]);
+
+	to += used;
+	size -= (size_t)used;
+	switch (s->op) {
 	case OP_MOVE:
 		snprintf(to, size, "%u pages at %u to %u%s", s->n, s->at, s->to,
 			 variant(s));
@@ -137,5 +145,7 @@ void print_step(char *to, size_t size, const struct step *s)
 	case OP_PEER_FILL:
 		snprintf(to, size, "%u", s->to);
 		break;
+	default:
+		print_request(to, size, s);
 	}
 }
