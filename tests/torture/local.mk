@@ -28,6 +28,7 @@ tests_torture_fuzz_fuzz_module_LDADD = $(PEER_LIBS)
 
 tests_torture_death_test_death_SOURCES = tests/torture/death/test-death.c \
 	tests/torture/death/test-death-life.c \
+	tests/torture/death/test-death-calls.c \
 	tests/torture/death/test-death.h $(xen_anypeer) $(xen_module)
 tests_torture_death_test_death_CPPFLAGS = $(torture_cppflags)
 tests_torture_death_test_death_LDADD = src/libgntshr.la $(PEER_LIBS)

@@ -17,15 +17,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <xen/gntalloc.h>
 #include <xenevtchn.h>
 
 #include "anypeer.h"
@@ -39,15 +36,8 @@
 
 struct life *life;
 uint32_t domid;
-
-/* What is seen of it from outside. */
-static struct {
-	char how[64];
-	pid_t pid;
-	long slots[PAGES], events;
-	bool unlisted, unmapped;
-	int taken;
-} seen;
+struct seen seen;
+unsigned int deaths;
 
 /* What the peer had of the deaths of this batch, and still maps. */
 static struct {
@@ -56,11 +46,10 @@ static struct {
 } kept;
 static unsigned int num_kept, num_round;
 
-static unsigned int deaths, told, spared, wrong;
+static unsigned int told, spared, wrong;
 static xenevtchn_handle *own_ports;
 
-static void __attribute__((format(printf, 1, 2)))
-complain(const char *what, ...)
+void complain(const char *what, ...)
 {
 	va_list args;
 
@@ -76,8 +65,7 @@ complain(const char *what, ...)
 
 /* ---- around its life ---- */
 
-/* All kinds of lives take turns. */
-static void birth(const char *how, unsigned int kind, bool traced)
+void birth(const char *how, unsigned int kind, bool traced)
 {
 	unsigned long kill_ns = life->kill_ns;
 	int status;
@@ -163,7 +151,7 @@ static void judge_page(int page, bool dead, const struct look *look)
 		told++;
 }
 
-static void judge(bool dead)
+void judge(bool dead)
 {
 	struct look looks[PAGES];
 	long least, most;
@@ -218,7 +206,7 @@ static void end_batch(void)
 	num_kept = 0;
 }
 
-static void bury(void)
+void bury(void)
 {
 	judge(true);
 	peer_fill_each(seen.slots, (uint32_t)seen.taken, life->seed + 1);
@@ -233,8 +221,7 @@ static void bury(void)
 		end_batch();
 }
 
-/* The process is dead, or has ended by itself. */
-static bool killed(int status)
+bool killed(int status)
 {
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return true;
@@ -242,109 +229,6 @@ static bool killed(int status)
 		errx(1, "the process ended with status %#x: %s",
 		     (unsigned int)status, seen.how);
 	return false;
-}
-
-/* ---- death at a system call ---- */
-
-/* A share is gone when nobody maps it and the device does not list it. */
-static void share_goes(const struct __ptrace_syscall_info *call)
-{
-	if (call->entry.nr == SYS_munmap || call->entry.nr == SYS_madvise)
-		seen.unmapped = true;
-	if (call->entry.nr == SYS_ioctl &&
-	    call->entry.args[1] == IOCTL_GNTALLOC_DEALLOC_GREF)
-		seen.unlisted = true;
-	if (!seen.unlisted || !seen.unmapped)
-		return;
-	seen.unlisted = seen.unmapped = false;
-	life->gone++;
-}
-
-/* The system call that just ended has made what the process was waiting for. */
-static void call_ended(const struct __ptrace_syscall_info *call)
-{
-	uint64_t arg = call->entry.args[2];
-	int count = life->known ? 1 : FIRST_SHARE;
-
-	if (life->gone & 1)
-		share_goes(call);
-	if (call->entry.nr != SYS_ioctl)
-		return;
-	if (call->entry.args[1] == IOCTL_GNTALLOC_SET_UNMAP_NOTIFY)
-		for (int i = 0; i < PAGES; i++)
-			life->armed[i] += life->armed[i] & 1;
-	if (call->entry.args[1] != IOCTL_GNTALLOC_ALLOC_GREF)
-		return;
-	arg += offsetof(struct ioctl_gntalloc_alloc_gref, gref_ids);
-	for (int i = 0; i < count; i++)
-		life->refs[seen.taken + i] =
-			(uint32_t)ptrace(PTRACE_PEEKDATA, seen.pid,
-					 arg + (unsigned int)i * 4, NULL);
-	if (life->mapped) {
-		peer_map_each(life->refs + seen.taken, (uint32_t)count,
-			      seen.slots + seen.taken);
-		peer_fill_each(seen.slots + seen.taken, (uint32_t)count,
-			       life->seed);
-	}
-	for (int i = 0; i < count; i++, seen.taken++)
-		if (life->mapped && seen.slots[seen.taken] < 0)
-			complain("cannot map page %d", seen.taken);
-}
-
-/* Go on to the next entry or exit of a system call; false at the end. */
-static bool next_stop(void)
-{
-	static struct __ptrace_syscall_info call;
-	struct __ptrace_syscall_info now;
-	int status;
-
-	if (ptrace(PTRACE_SYSCALL, seen.pid, NULL, NULL) ||
-	    waitpid(seen.pid, &status, 0) != seen.pid)
-		err(1, "ptrace");
-	if (!WIFSTOPPED(status))
-		return killed(status);
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, seen.pid, sizeof(now), &now) <= 0)
-		err(1, "ptrace");
-	if (now.op == PTRACE_SYSCALL_INFO_ENTRY)
-		call = now;
-	else if (now.op == PTRACE_SYSCALL_INFO_EXIT && !now.exit.is_error)
-		call_ended(&call);
-	return true;
-}
-
-/* What was on its way at an entry or exit did not come about. */
-static void settle(void)
-{
-	for (int i = 0; i < PAGES; i++)
-		life->armed[i] -= life->armed[i] & 1;
-}
-
-/* One death at each stop. Returns how many there are. */
-static unsigned int kill_at_each(unsigned int sweep, unsigned int most)
-{
-	unsigned int stop, i;
-	char how[32];
-	int status;
-
-	for (stop = 1; stop <= most; stop++) {
-		snprintf(how, sizeof(how), "at stop %u", stop);
-		birth(how, sweep + stop, true);
-		ptrace(PTRACE_SETOPTIONS, seen.pid, NULL,
-		       PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
-		for (i = 0; i < stop && next_stop(); i++)
-			;
-		settle();
-		if (i == stop) {
-			judge(false);
-			kill(seen.pid, SIGKILL);
-			waitpid(seen.pid, &status, 0);
-			deaths += killed(status);
-		}
-		bury();
-		if (i < stop)
-			break;
-	}
-	return stop - 1;
 }
 
 /* ---- death at any instant ---- */

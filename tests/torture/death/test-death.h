@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The life of a process that shares pages; test-death.c ends it. */
+/* The life of a process that shares pages, and its end. */
 #ifndef TEST_DEATH_H
 #define TEST_DEATH_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define PAGE 4096
 #define LIVE_BYTE 100
@@ -40,5 +41,27 @@ extern uint32_t domid;
 
 /* What the process does; it stops itself before it begins. */
 void __attribute__((noreturn)) live(void);
+
+/* What is seen of it from outside. */
+extern struct seen {
+	char how[64];
+	pid_t pid;
+	long slots[PAGES], events;
+	bool unlisted, unmapped;
+	int taken;
+} seen;
+extern unsigned int deaths;
+
+/* test-death.c. A life of another kind: all take turns. */
+void birth(const char *how, unsigned int kind, bool traced);
+/* Is all as it must be, before its death or after? */
+void judge(bool dead);
+void bury(void);
+/* The process is dead, or has ended by itself. */
+bool killed(int status);
+void complain(const char *what, ...) __attribute__((format(printf, 1, 2)));
+
+/* test-death-calls.c. One death at each stop. Returns how many there are. */
+unsigned int kill_at_each(unsigned int sweep, unsigned int most);
 
 #endif
