@@ -2,7 +2,9 @@
 # What the stock module and library get wrong, and what we did, case by case.
 
 check_PROGRAMS += tests/ledger/ledger-cases
-EXTRA_DIST += tests/ledger/ledger tests/ledger/own
+EXTRA_DIST += tests/ledger/ledger tests/ledger/rows.sh \
+	tests/ledger/boots.sh tests/ledger/looks.sh tests/ledger/prints.sh \
+	tests/ledger/own
 
 tests_ledger_ledger_cases_SOURCES = tests/ledger/ledger-cases.c \
 	tests/ledger/ledger.h tests/ledger/ledger-calls.c \
