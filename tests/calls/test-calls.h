@@ -3,14 +3,8 @@
 #ifndef TEST_CALLS_H
 #define TEST_CALLS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "api.h"
+#include "cases.h"
 #include "remote.h"
 
 #define MAX_PAGES 512

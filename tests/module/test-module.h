@@ -3,15 +3,7 @@
 #ifndef TEST_MODULE_H
 #define TEST_MODULE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <errno.h>
-
+#include "cases.h"
 #include "device.h"
 #include "module.h"
 #include "remote.h"
@@ -25,13 +17,6 @@ long lingering(void);
 void wait_until_used_is(long want);
 /* For the peer, writable: the index. */
 uint64_t alloc(uint32_t count);
-
-#define assert_errno(call, error) \
-	do { \
-		errno = 0; \
-		assert_int_equal((long)(call), -1); \
-		assert_int_equal(errno, (error)); \
-	} while (0)
 
 /* test-module-map.c */
 void part_of_a_mapping_goes(void **state);

@@ -2,7 +2,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,12 +10,11 @@
 #include <xengnttab.h>
 
 #include "anypeer.h"
+#include "events.h"
 #include "mute.h"
 #include "remote.h"
 
 #define SLOTS 1024
-/* For a second event, which would be there already. */
-#define MOMENT_MS 2
 
 static struct {
 	unsigned char *pages;
@@ -216,17 +214,7 @@ long peer_try(const uint32_t *refs, uint32_t count)
 
 static long events_in(int ms)
 {
-	struct pollfd fd = { xenevtchn_fd(evtchn), POLLIN, 0 };
-	long events = 0;
-
-	while (poll(&fd, 1, events ? MOMENT_MS : ms) > 0) {
-		int port = xenevtchn_pending(evtchn);
-
-		events += port == bound;
-		if (port < 0 || xenevtchn_unmask(evtchn, (uint32_t)port))
-			err(1, "cannot read events");
-	}
-	return events;
+	return must(count_events(evtchn, bound, ms), "read events");
 }
 
 void peer_bind(uint32_t port)

@@ -4,15 +4,16 @@
 
 xen_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/peers $(PEER_CFLAGS) \
 	$(CMOCKA_CFLAGS)
-xen_remote = tests/peers/remote.c tests/peers/remote.h
+xen_remote = tests/peers/remote.c tests/peers/remote.h \
+	tests/peers/cases.h
 xen_anypeer = tests/peers/anypeer.c tests/peers/anypeer.h \
-	tests/peers/mute.h $(xen_remote)
+	tests/peers/events.h tests/peers/mute.h $(xen_remote)
 xen_module = tests/peers/module.c tests/peers/module.h
 xen_device = tests/peers/device.c tests/peers/device.h $(xen_module)
 
 check_PROGRAMS += tests/peers/peer
 EXTRA_DIST += tests/peers/in-domain
 tests_peers_peer_SOURCES = tests/peers/peer.c tests/peers/remote.h \
-	tests/peers/mute.h
+	tests/peers/events.h tests/peers/mute.h
 tests_peers_peer_CPPFLAGS = $(xen_cppflags)
 tests_peers_peer_LDADD = $(PEER_LIBS)

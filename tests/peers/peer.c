@@ -12,7 +12,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +21,12 @@
 #include <xengnttab.h>
 #include <xenstore.h>
 
+#include "events.h"
 #include "mute.h"
 #include "remote.h"
 
 #define SLOTS 64
 #define MAX_REFS 1024
-/* For a second event, which would be there already. */
-#define MOMENT_MS 5
 
 static struct {
 	unsigned char *addr;
@@ -94,21 +92,6 @@ static long do_unmap(unsigned int i)
 	return rc;
 }
 
-/* How many events come: the first within @ms. */
-static long do_events(int ms)
-{
-	struct pollfd fd = { xenevtchn_fd(evtchn), POLLIN, 0 };
-	long events = 0;
-
-	while (poll(&fd, 1, events ? MOMENT_MS : ms) > 0) {
-		xenevtchn_port_or_error_t got = xenevtchn_pending(evtchn);
-
-		events += got == port;
-		xenevtchn_unmask(evtchn, got);
-	}
-	return events;
-}
-
 /* How many of the references can be mapped. */
 static long do_try(const char *text)
 {
@@ -133,7 +116,7 @@ static long do_bind(uint32_t remote)
 		xenevtchn_unbind(evtchn, port);
 	port = xenevtchn_bind_interdomain(evtchn, domid, remote);
 	/* A new channel is signalled once for a start. */
-	return port < 0 || do_events(PATIENCE_MS) < 1 ? -1 : 0;
+	return port < 0 || count_events(evtchn, port, PATIENCE_MS) < 1 ? -1 : 0;
 }
 
 static long not_zero(unsigned int i)
@@ -160,7 +143,7 @@ static long obey_one(const char *order)
 	if (sscanf(order, "bind %u", &n) == 1)
 		return do_bind(n);
 	if (sscanf(order, "events %u", &n) == 1)
-		return do_events((int)n);
+		return count_events(evtchn, port, (int)n);
 
 	/* All others are about what is mapped. */
 	if (sscanf(order, "%*s %u %u %u", &i, &n, &value) < 1 || i >= SLOTS ||

@@ -8,14 +8,6 @@
  * "no-events" leaves out the notifications that the stock module gets wrong.
  */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +18,7 @@
 
 #include <gntshr.h>
 
+#include "cases.h"
 #include "module.h"
 #include "remote.h"
 

@@ -3,13 +3,7 @@
 #ifndef TEST_FAULTS_H
 #define TEST_FAULTS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "cases.h"
 #include "device.h"
 #include "module.h"
 #include "remote.h"

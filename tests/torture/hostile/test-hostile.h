@@ -3,17 +3,10 @@
 #ifndef TEST_HOSTILE_H
 #define TEST_HOSTILE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <errno.h>
 #include <sys/types.h>
 
 #include "anypeer.h"
+#include "cases.h"
 #include "device.h"
 #include "module.h"
 #include "remote.h"
@@ -42,13 +35,6 @@ void assert_ends_well(pid_t pid);
 void assert_killed(pid_t pid);
 /* Memory that children share with us, zeroed. */
 void *shared_memory(size_t size);
-
-#define assert_errno(call, error) \
-	do { \
-		errno = 0; \
-		assert_int_equal((long)(call), -1); \
-		assert_int_equal(errno, (error)); \
-	} while (0)
 
 /* The cases, by file. */
 void names_what_others_have(void **state);
