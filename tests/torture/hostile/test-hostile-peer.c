@@ -122,6 +122,7 @@ void a_peer_unmaps_meanwhile(void **state)
 {
 	unsigned int limit = (unsigned int)parameter("limit");
 	unsigned int shared = 0, refused = 0;
+	long delay = parameter("ref_delay");
 	int fd = open_device();
 	pid_t pid;
 
@@ -130,6 +131,9 @@ void a_peer_unmaps_meanwhile(void **state)
 	pid = fork();
 	if (!pid)
 		come_and_go(1);
+	/* What the peer is late to map is not another page by then. */
+	if (delay >= 0)
+		set_parameter("ref_delay", 3600000);
 	set_parameter("limit", RECLAIM_LIMIT);
 	srand(2);
 	while (shared < RECLAIMS) {
@@ -160,6 +164,8 @@ void a_peer_unmaps_meanwhile(void **state)
 	common->stop = 1;
 	assert_ends_well(pid);
 	set_parameter("limit", limit);
+	if (delay >= 0)
+		set_parameter("ref_delay", (unsigned int)delay);
 	print_message("%u shared, %u refused, %u pages mapped by the peer\n",
 		      shared, refused, common->mapped);
 	assert_true(common->mapped > 0 && refused > 0);
