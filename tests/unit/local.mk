@@ -40,7 +40,8 @@ tests_unit_test_failures_SOURCES = tests/unit/test-failures.c $(unit_failures)
 tests_unit_test_window_failures_SOURCES = tests/unit/test-window-failures.c \
 	$(unit_failures)
 
-tests_unit_test_sys_SOURCES = tests/unit/test-sys.c src/sys.c
+tests_unit_test_sys_SOURCES = tests/unit/test-sys.c tests/unit/played.c \
+	tests/unit/played.h src/sys.c
 tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
 
 # Headers, library and documents alone: the head of each says what it looks at.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The system calls themselves (sys.c), on files that every machine has. What
- * only Xen has is played here: the module's parameters and libxencall.
+ * only Xen has is played (played.c): the module's parameters and libxencall.
  */
 
 #include <setjmp.h>
@@ -25,114 +25,11 @@
 
 #include <xen/xen.h>
 #include <xen/grant_table.h>
-#include <xencall.h>
-#include <xentoollog.h>
 
 #include "../../src/internal.h"
+#include "played.h"
 
 #define GIB (1ULL << 30)
-
-/* ---- what is played ---- */
-
-/* The text of the parameter, or NULL: there is none. */
-static const char *parameter;
-static const char *guest_type;
-/* The one of them that is to be asked for. */
-static const char *asked_for = "/sys/module/xen_gntalloc/parameters/limit";
-/* That of /proc/thread-self/maps; "" for the real one. */
-static const char *maps_text = "";
-
-FILE *fopen(const char *path, const char *mode)
-{
-	const char *text = maps_text;
-	int fd;
-
-	assert_string_equal(mode, "re");
-	if (strcmp(path, "/proc/thread-self/maps")) {
-		text = strcmp(path, "/sys/hypervisor/guest_type") ? parameter
-								  : guest_type;
-		assert_string_equal(path, asked_for);
-	} else if (text && !*text) {
-		return fdopen(open(path, O_RDONLY | O_CLOEXEC), "r");
-	}
-	if (!text) {
-		errno = ENOENT;
-		return NULL;
-	}
-	fd = memfd_create("text", MFD_CLOEXEC);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	return fdopen(fd, "r");
-}
-
-/* Which of libxencall's steps fails, how many did not, and what is held. */
-enum { NOTHING, OPENING, BUFFER, CALL };
-static int failing, held;
-static int16_t status;
-static struct gnttab_query_size query;
-
-xencall_handle *xencall_open(struct xentoollog_logger *logger, unsigned flags)
-{
-	assert_int_equal(flags, 0);
-	/* The library under test is silent whatever happens here. */
-	assert_non_null(logger);
-	xtl_log(logger, XTL_ERROR, ENOENT, "xencall", "not for the user");
-	if (failing == OPENING) {
-		errno = EACCES;
-		return NULL;
-	}
-	held++;
-	return (xencall_handle *)&query;
-}
-
-void *xencall_alloc_buffer(xencall_handle *xencall, size_t size)
-{
-	(void)xencall;
-	assert_int_equal(size, sizeof(query));
-	if (failing == BUFFER) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	held++;
-	return &query;
-}
-
-int xencall3(xencall_handle *xencall, unsigned int op, uint64_t arg1,
-	     uint64_t arg2, uint64_t arg3)
-{
-	(void)xencall;
-	assert_int_equal(op, __HYPERVISOR_grant_table_op);
-	assert_int_equal(arg1, GNTTABOP_query_size);
-	assert_int_equal(arg2, (uintptr_t)&query);
-	assert_int_equal(arg3, 1);
-	assert_int_equal(query.dom, DOMID_SELF);
-	if (failing == CALL) {
-		errno = EPERM;
-		return -1;
-	}
-	query.nr_frames = 3;
-	query.max_nr_frames = 64;
-	query.status = status;
-	return 0;
-}
-
-void xencall_free_buffer(xencall_handle *xencall, void *buffer)
-{
-	(void)xencall;
-	assert_ptr_equal(buffer, &query);
-	held--;
-	errno = EDOM;
-}
-
-int xencall_close(xencall_handle *xencall)
-{
-	assert_ptr_equal(xencall, &query);
-	held--;
-	errno = EDOM;
-	return 0;
-}
-
-/* ---- tests ---- */
 
 /* The number that the next descriptor gets: the same if none was left open. */
 static int next_fd(void)
@@ -280,7 +177,7 @@ static void knows_its_mappings(void **state)
 			 "7000-9000 rw-s 5000 %02x:%02x %lu /dev/a b\n",
 			 major(device.st_dev) + i, minor(device.st_dev),
 			 (unsigned long)device.st_ino);
-		maps_text = text;
+		played.maps_text = text;
 		assert_int_equal(find_all(fd), 0);
 		assert_int_equal(finds, !i);
 	}
@@ -288,12 +185,12 @@ static void knows_its_mappings(void **state)
 	assert_int_equal(found[0].size, 0x2000);
 	assert_int_equal(found[0].offset, 0x5000);
 
-	maps_text = NULL;
+	played.maps_text = NULL;
 	assert_int_equal(find_all(fd), ENOENT);
-	maps_text = "1000-2000 rw-s 0 0:1 7 /dev/a b\nnonsense\n";
+	played.maps_text = "1000-2000 rw-s 0 0:1 7 /dev/a b\nnonsense\n";
 	assert_int_equal(find_all(fd), EIO);
 	assert_int_equal(finds, 0);
-	maps_text = "";
+	played.maps_text = "";
 	assert_int_equal(next_fd(), next);
 	close(fd);
 	assert_int_equal(find_all(fd), EBADF);
@@ -334,7 +231,7 @@ static void reads_parameters(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		unsigned long value = 77;
 
-		parameter = cases[i].text;
+		played.parameter = cases[i].text;
 		errno = 0;
 		assert_int_equal(gntshr_sys_parameter("limit", &value),
 				 cases[i].error ? -1 : 0);
@@ -349,18 +246,18 @@ static void reads_parameters(void **state)
 static void knows_a_pv_domain(void **state)
 {
 	static const char *const others[] = { "PVH\n", "HVM\n", "", NULL };
-	const char *before = asked_for;
+	const char *before = played.asked_for;
 	int fd = next_fd();
 
 	(void)state;
-	asked_for = "/sys/hypervisor/guest_type";
-	guest_type = "PV\n";
+	played.asked_for = "/sys/hypervisor/guest_type";
+	played.guest_type = "PV\n";
 	assert_true(gntshr_sys_is_pv());
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-		guest_type = others[i];
+		played.guest_type = others[i];
 		assert_false(gntshr_sys_is_pv());
 	}
-	asked_for = before;
+	played.asked_for = before;
 	assert_int_equal(next_fd(), fd);
 }
 
@@ -385,12 +282,12 @@ static void asks_xen_for_the_grant_table(void **state)
 	uint32_t used = 0, max = 0;
 
 	(void)state;
-	failing = NOTHING;
-	status = GNTST_okay;
+	played.failing = NOTHING;
+	played.status = GNTST_okay;
 	assert_int_equal(gntshr_sys_grant_frames(&used, &max), 0);
 	assert_int_equal(used, 3);
 	assert_int_equal(max, 64);
-	assert_int_equal(held, 0);
+	assert_int_equal(played.held, 0);
 }
 
 static void xen_may_refuse(void **state)
@@ -409,12 +306,12 @@ static void xen_may_refuse(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		failing = cases[i].failing;
-		status = cases[i].status;
+		played.failing = cases[i].failing;
+		played.status = cases[i].status;
 		errno = 0;
 		assert_int_equal(gntshr_sys_grant_frames(&used, &max), -1);
 		assert_int_equal(errno, cases[i].error);
-		assert_int_equal(held, 0);
+		assert_int_equal(played.held, 0);
 	}
 }
 
