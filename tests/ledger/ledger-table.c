@@ -200,28 +200,22 @@ static bool among(uint32_t ref, const uint32_t *list, int count)
 	return false;
 }
 
-/* Unshare three in this order, and share again: whose number that gets. */
-static const char *reused(int fd, const uint64_t index[3],
-			  const uint32_t ref[3], unsigned int wait_ms)
+/* Share page by page until a number comes that was given back: whose it was. */
+static const char *reused(int fd, const uint32_t ref[3])
 {
 	static const char *const places[] = { first, "second", "third" };
 
-	for (int i = 0; i < 3; i++)
-		if (dealloc(fd, index[i], 1))
-			cannot("unshare one of three");
-	usleep(wait_ms * 1000);
-	if (alloc(fd, 1))
-		return outcome(-1);
-	for (int i = 0; i < 3; i++)
-		if (refs[0] == ref[i])
-			return places[i];
-	return "none of them";
+	while (!alloc(fd, 1))
+		for (int i = 0; i < 3; i++)
+			if (refs[0] == ref[i])
+				return places[i];
+	return outcome(-1);
 }
 
 static void numbers_rest(void)
 {
 	uint32_t seen[REUSE_ROUNDS], ref[6];
-	int fd = must_open_device(), again = 0;
+	int fd = must_open_device(), again = 0, result;
 	const char *got;
 	long delay = parameter("ref_delay");
 	uint64_t index[6];
@@ -243,19 +237,24 @@ static void numbers_rest(void)
 		index[i] = must_alloc(fd, 1);
 		ref[i] = refs[0];
 	}
-	fill_table(fd);
-	got = reused(fd, index, ref, 0);
+	for (int i = 0; i < 3; i++)
+		if (dealloc(fd, index[i], 1))
+			cannot("unshare one of three");
+	got = reused(fd, ref);
 	expect(got == first,
-	       "table full but for 3 just given back: the next share gets the %s",
+	       "3 given back, then shares until the table is full: the %s is used first",
 	       got);
-	/* The other two are gone, too, before the second half. */
-	if (alloc(fd, 1) || alloc(fd, 1))
-		expect(false, "the other two are not to be had");
+
+	/* Others need them then, so that none rests. */
+	fill_table(fd);
+	for (int i = 3; i < 6; i++)
+		if (dealloc(fd, index[i], 1))
+			cannot("unshare one of three");
+	result = alloc(fd, 3);
+	expect(!result, "3 given back in a full table, then 3 pages: %s",
+	       outcome(result));
 	if (delay >= 0)
 		set_parameter("ref_delay", (unsigned int)delay);
-	got = reused(fd, index + 3, ref + 3,
-		     delay < 0 ? 1000 : (unsigned int)delay * 3 / 2 + 100);
-	expect(got == first, "after the delay: the %s", got);
 }
 
 /* ---- the operation that ends a grant ---- */
