@@ -177,17 +177,20 @@ static int take_new(grant_ref_t *refs, unsigned int want)
 /* Claim all @count references or none; they grant nothing yet. */
 int refs_claim(grant_ref_t *refs, unsigned int count)
 {
+	int err = -ENOSPC;
 	unsigned int got;
-	int err;
 
 	mutex_lock(&refs_lock);
 	got = take_rested(refs, count);
-	if (resting && got < count && !enough(count - got)) {
+	if (got == count || !resting || enough(count - got))
+		err = take_new(refs + got, count - got);
+	/* Rather those than none: a table that can grow may have no memory. */
+	if (err && resting) {
 		while (got < count && resting)
 			refs[got++] = take_oldest();
 		let_go(0);
+		err = take_new(refs + got, count - got);
 	}
-	err = take_new(refs + got, count - got);
 	mutex_unlock(&refs_lock);
 	if (err)
 		refs_release(refs, got);

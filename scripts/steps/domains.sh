@@ -66,9 +66,9 @@ scale() {
 
 # That the measurements can be made: what they say fails nothing.
 measurements() {
-	"$top/bench/run" --quick --build "$build/gcc" \
+	"$top/bench/run" --quick --traces --build "$build/gcc" \
 		--json "$build/log/bench.json" || fail "bench/run failed"
-	result "bench/run --quick" 1 0 0
+	result "bench/run --quick --traces" 1 0 0
 }
 
 # Programs of others: the installed library's user, and Xen's own vchan.

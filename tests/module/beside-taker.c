@@ -4,12 +4,10 @@
  * never lacks any because of ours that grant nothing. Only what the stock
  * module has as well is called, so that the same is tried on both.
  *
- *	beside-taker GRANT-TAKER.KO
+ *	beside-taker GRANT-TAKER.KO [large]
  *
- * And what only ours promises, in a table of more references than can be waited
- * for at once (1024 frames and more):
- *
- *	beside-taker GRANT-TAKER.KO large
+ * "large": what only ours promises, in a table of more references than can be
+ * waited for at once (1024 frames and more).
  */
 
 #include <errno.h>
@@ -111,7 +109,7 @@ static void unload(void)
 
 static void nap(void)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+	usleep(2000);
 }
 
 /* Until a counter of the taker has a value. */
@@ -210,9 +208,7 @@ static void end_program(pid_t pid)
 		die("a program that shares ended by itself");
 }
 
-/* All that is asked for fits into the table at once, but what rests for an
- * hour.
- */
+/* All fits into the table at once, but what rests for an hour. */
 static void beside_a_program(unsigned int limit, uint32_t least, uint32_t most)
 {
 	unsigned int before = get("limit"), failed[2], asked[2];

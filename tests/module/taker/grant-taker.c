@@ -30,14 +30,14 @@ MODULE_PARM_DESC(called, "How often it was called back");
 module_param_array(in_vain, uint, NULL, 0444);
 MODULE_PARM_DESC(in_vain, "How often it got none then");
 
-/* @lock guards what it has, and that it waits or asks. */
+/* @lock guards what it has, and that it waits, asks or ends. */
 static struct taker {
 	struct mutex lock;
 	struct delayed_work ask;
 	struct work_struct answer;
 	struct gnttab_free_callback callback;
 	grant_ref_t chain;
-	bool has, waits;
+	bool has, waits, ends;
 } taker[TAKERS_MAX];
 
 static bool take(struct taker *t)
@@ -63,6 +63,8 @@ static void call_back(void *arg)
 
 static void wait(struct taker *t)
 {
+	if (t->ends)
+		return;
 	t->waits = true;
 	gnttab_request_free_callback(&t->callback, call_back, t,
 				     count[t - taker]);
@@ -122,11 +124,10 @@ static void __exit taker_exit(void)
 	unsigned int i;
 
 	for (i = 0; i < takers; i++) {
+		mutex_lock(&taker[i].lock);
+		taker[i].ends = true;
+		mutex_unlock(&taker[i].lock);
 		cancel_delayed_work_sync(&taker[i].ask);
-		gnttab_cancel_free_callback(&taker[i].callback);
-		/* Nobody calls any more; an answer may ask for that once more.
-		 */
-		cancel_work_sync(&taker[i].answer);
 		gnttab_cancel_free_callback(&taker[i].callback);
 		cancel_work_sync(&taker[i].answer);
 		give(&taker[i]);
