@@ -12,7 +12,7 @@ FUZZ_FLAGS =
 tests/fuzz/fuzz-calls: $(fuzz_sources) $(tests_unit_libfake_la_SOURCES) \
 		$(src_libgntshr_core_la_SOURCES)
 	@$(MKDIR_P) tests/fuzz
-	clang $(DEFS) $(src_libgntshr_core_la_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) -g -O1 \
+	clang $(DEFS) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) -g -O1 \
 		-fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $@ \
 		`ls $^ | grep '\.c$$'` $(unit_wrap) $(CMOCKA_LIBS) $(XEN_LIBS)
