@@ -16,8 +16,9 @@
  * Locks, outermost first:
  *	mmap_lock of the caller	held by the kernel around mmap() and vm_ops
  *	gntalloc_file::lock	one file's blocks
- *	reap lock, list lock	the lingering pages (linger.c)
- *	refs lock		references that wait to be used again (refs.c)
+ *	reap lock		who tries the lingering pages again (linger.c)
+ *	refs lock		references that rest (refs.c)
+ *	list lock		the list of lingering pages (linger.c), a spinlock
  * User memory is touched with none of ours held: a fault takes mmap_lock.
  */
 #ifndef GNTALLOC_H
