@@ -18,7 +18,7 @@
  *	gntalloc_file::lock	one file's blocks
  *	reap lock		who tries the lingering pages again (linger.c)
  *	refs lock		references that rest (refs.c)
- *	list lock		the list of those pages, a spinlock (linger.c)
+ *	list lock		the list of lingering pages, a spinlock
  * User memory is touched with none of ours held: a fault takes mmap_lock.
  */
 #ifndef GNTALLOC_H
