@@ -4,7 +4,7 @@
  *
  * The kernel hands the reference that was freed last out first. A peer that is
  * late would then map a page of somebody else. So references that come back
- * rest here for ref_delay, and the kernel gets the oldest of them first.
+ * rest here for ref_delay before the kernel gets them back.
  *
  * The grant table belongs to the whole domain, and a disk's request fails when
  * the kernel has no reference for it, whatever rests here. So few rest, and

@@ -214,11 +214,11 @@ static const char *reused(int fd, const uint32_t ref[3])
 
 static void numbers_rest(void)
 {
-	uint32_t seen[REUSE_ROUNDS], ref[6];
+	uint32_t seen[REUSE_ROUNDS], ref[9];
 	int fd = must_open_device(), again = 0, result;
 	const char *got;
 	long delay = parameter("ref_delay");
-	uint64_t index[6];
+	uint64_t index[9];
 
 	set_parameter("limit", NO_LIMIT);
 	/* However slow the machine is: nobody waits for this to end. */
@@ -233,10 +233,23 @@ static void numbers_rest(void)
 	expect(!again, "%d shares and unshares: %d got a number back at once",
 	       REUSE_ROUNDS, again);
 
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 9; i++) {
 		index[i] = must_alloc(fd, 1);
 		ref[i] = refs[0];
 	}
+	/* The rest ends: three more, with the delay as it is. */
+	if (delay >= 0)
+		set_parameter("ref_delay", (unsigned int)delay);
+	for (int i = 6; i < 9; i++)
+		if (dealloc(fd, index[i], 1))
+			cannot("unshare one of three");
+	usleep(delay < 0 ? 100000 : (unsigned int)delay * 1500 + 100000);
+	must_alloc(fd, 1);
+	expect(among(refs[0], ref + 6, 3), "after the delay: %s",
+	       among(refs[0], ref + 6, 3) ? "one of three" : "none of three");
+	if (delay >= 0)
+		set_parameter("ref_delay", 3600000);
+
 	for (int i = 0; i < 3; i++)
 		if (dealloc(fd, index[i], 1))
 			cannot("unshare one of three");
