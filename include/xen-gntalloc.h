@@ -4,9 +4,9 @@
  * without a library, and for both halves of ours: <xen/gntalloc.h> of Linux has
  * what the stock driver knows, the rest is here. See xen-gntalloc(4).
  *
- * A mapping costs far more than the page in it. A window is a mapping made
- * before its pages: programs then put pages into it, and take them out with
- * madvise(MADV_DONTNEED), without making and removing mappings.
+ * To make a page and its mapping costs far more than to grant it. An arena is
+ * one large mapping with places for pages. What is unshared there stays where
+ * it is, as a spare page, and serves the next share of its place.
  */
 #ifndef XEN_GNTALLOC_H
 #define XEN_GNTALLOC_H
@@ -25,28 +25,52 @@
 #define XEN_GNTALLOC_VERSION 1
 
 /*
- * Added to an index as the offset for mmap(): a mapping for the pages with that
- * index and those after it, whether they exist yet or not. It is empty. The
- * stock driver refuses it with ENOENT.
+ * Place n of the descriptor's arena has the index GNTALLOC_ARENA + n * 4096. As
+ * the offset for mmap() it makes a mapping of the places from there on, which
+ * is empty. The process that does so first has the arena; others get EPERM. The
+ * stock driver refuses the offset with ENOENT.
  */
-#define GNTALLOC_WINDOW (1ull << 62)
+#define GNTALLOC_ARENA (1ull << 62)
 
 /*
- * Map pages where they belong in a window, all or none of them. The stock
- * driver refuses it with ENOTTY.
+ * Fill places and grant their pages, all or none of them. A page that a place
+ * gets, new or spare, is zeroed before. The stock driver refuses it with
+ * ENOTTY.
  *
- * @index	the first page, as of IOCTL_GNTALLOC_ALLOC_GREF
- * @addr	its place in a mapping of this descriptor by this process
- * @count	how many pages
- * @pad		0
+ * @index	the first place, as above
+ * @addr	where this process has it mapped
+ * @refs	address of @count __u32 for the references; after a failure they
+ *		may hold anything
+ * @count	how many places
+ * @domid	who may map the pages
+ * @flags	GNTALLOC_FLAG_WRITABLE, or 0
  */
-struct ioctl_gntalloc_map_gref {
+struct ioctl_gntalloc_share {
 	__u64 index;
 	__u64 addr;
+	__u64 refs;
+	__u32 count;
+	__u16 domid;
+	__u16 flags;
+};
+#define IOCTL_GNTALLOC_SHARE \
+	_IOC(_IOC_NONE, 'G', 0x40, sizeof(struct ioctl_gntalloc_share))
+
+/*
+ * Notify the peer and end the grants of places that are shared, all of them or
+ * none. Their pages stay as spare ones, or leave their places. The stock driver
+ * refuses it with ENOTTY.
+ *
+ * @index	the first place
+ * @count	how many places
+ * @pad		0
+ */
+struct ioctl_gntalloc_unshare {
+	__u64 index;
 	__u32 count;
 	__u32 pad;
 };
-#define IOCTL_GNTALLOC_MAP_GREF \
-	_IOC(_IOC_NONE, 'G', 0x40, sizeof(struct ioctl_gntalloc_map_gref))
+#define IOCTL_GNTALLOC_UNSHARE \
+	_IOC(_IOC_NONE, 'G', 0x41, sizeof(struct ioctl_gntalloc_unshare))
 
 #endif
