@@ -34,17 +34,23 @@
 #define CHUNK_ORDER_MAX 0
 #endif
 
-static int claim_refs(struct gntalloc_block *block)
+static struct gntalloc_block *alloc(u64 first, unsigned int count)
 {
-	int err = refs_claim(block_refs(block), block->count);
+	struct gntalloc_block *block;
 
-	if (err) {
-		linger_reap();
-		err = refs_claim(block_refs(block), block->count);
+	block = kzalloc(sizeof(*block) + count * GNTALLOC_PAGE_COST,
+			GFP_KERNEL_ACCOUNT | NO_KILL);
+	if (block) {
+		block->first = first;
+		block->count = count;
 	}
-	if (err)
-		pr_info_ratelimited("the grant table is full\n");
-	return err;
+	return block;
+}
+
+/* A block of an arena, empty. */
+struct gntalloc_block *block_new(u64 first)
+{
+	return alloc(first, GNTALLOC_BLOCK_MAX);
 }
 
 /*
@@ -57,17 +63,14 @@ struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
 	struct gntalloc_block *block;
 	int err;
 
-	block = kzalloc(sizeof(*block) + count * GNTALLOC_PAGE_COST,
-			GFP_KERNEL_ACCOUNT | NO_KILL);
+	block = alloc(first, count);
 	if (!block)
 		return ERR_PTR(-ENOMEM);
 
-	block->first = first;
-	block->count = count;
 	block->domid = domid;
 	block->readonly = readonly;
 
-	err = claim_refs(block);
+	err = refs_claim(block_refs(block), count);
 	if (err) {
 		kfree(block);
 		return ERR_PTR(err);
@@ -75,20 +78,29 @@ struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
 	return block;
 }
 
+/*
+ * Up to @max pages in one piece, and 2^@order_max at the most; their number is
+ * 2^@order.
+ */
+struct page *pages_alloc(unsigned int max, unsigned int order_max, gfp_t gfp,
+			 unsigned int *order)
+{
+	struct page *page = NULL;
+
+	for (*order = min_t(unsigned int, ilog2(max), order_max);
+	     *order && !page; *order -= !page)
+		page = alloc_pages(PAGES_GFP | __GFP_NORETRY | gfp, *order);
+	return page ? page : alloc_page(PAGES_GFP | NO_KILL);
+}
+
 /* Up to @max pages, each of them freed on its own later. */
 static unsigned int alloc_chunk(struct page **pages, unsigned int max)
 {
-	unsigned int order = min(ilog2(max), CHUNK_ORDER_MAX);
-	struct page *page = NULL;
-	unsigned int i;
+	unsigned int order, i;
+	struct page *page = pages_alloc(max, CHUNK_ORDER_MAX, 0, &order);
 
-	for (; order && !page; order -= !page)
-		page = alloc_pages(PAGES_GFP | __GFP_NORETRY, order);
-	if (!page)
-		page = alloc_page(PAGES_GFP | NO_KILL);
 	if (!page)
 		return 0;
-
 	if (order)
 		split_page(page, order);
 	for (i = 0; i < 1u << order; i++)

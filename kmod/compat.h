@@ -26,12 +26,20 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
-/* The newest have it for folios only, of which a page of ours is always one. */
-#ifndef HAVE_PAGE_MAPPED
-static inline bool page_mapped(struct page *page)
+/*
+ * How many entries of page tables have a page, also one of a chunk. Kernels
+ * have different names for it, and do not want drivers to ask; where they count
+ * for whole chunks only there are none here.
+ */
+static inline int map_count(struct page *page)
 {
-	return folio_mapped(page_folio(page));
+	return atomic_read(&page->_mapcount) + 1;
 }
+
+#ifdef CONFIG_NO_PAGE_MAPCOUNT
+#define CHUNKS_HAVE_MAP_COUNTS 0
+#else
+#define CHUNKS_HAVE_MAP_COUNTS 1
 #endif
 
 #ifndef HAVE_KMAP_LOCAL_PAGE

@@ -15,11 +15,15 @@
  *
  * Locks, outermost first:
  *	mmap_lock of the caller	held by the kernel around mmap() and vm_ops
+ *	files lock		the list of all files (spare.c)
  *	gntalloc_file::lock	one file's blocks
+ *	i_mmap_rwsem		of its mapping, by unmap_mapping_range()
  *	reap lock		who tries the lingering pages again (linger.c)
  *	refs lock		references that rest (refs.c)
  *	list lock		the list of lingering pages, a spinlock
  * User memory is touched with none of ours held: a fault takes mmap_lock.
+ *Memory is allocated under the lock of a file, so a shrinker may only try for
+ *it.
  */
 #ifndef GNTALLOC_H
 #define GNTALLOC_H
@@ -31,6 +35,8 @@
 #include <linux/rbtree.h>
 #include <linux/types.h>
 #include <xen/grant_table.h>
+
+#include "xen-gntalloc.h"
 
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -44,12 +50,24 @@
  * @newest	the last of them, or NULL: most calls are about it.
  * @next	the index, in pages, that the next block gets. It only grows, so
  *		that a stale index finds nothing.
+ * @mm		of the process that has the arena, or NULL; only compared
+ * @spare	pages in all blocks that are spare
+ * @least_spare	the fewest that were since they were last looked at
+ *
+ * @mapping	all mappings of this file, so that pages can be taken out of
+ *		them: it stands in for that of the inode, which all files share
+ * @link	in the list of all files, under its lock
  */
 struct gntalloc_file {
 	struct mutex lock;
 	struct rb_root blocks;
 	struct gntalloc_block *newest;
 	u64 next;
+	struct mm_struct *mm;
+	unsigned int spare, least_spare;
+
+	struct address_space mapping;
+	struct list_head link;
 };
 
 /*
@@ -65,9 +83,15 @@ struct gntalloc_file {
  * @readonly	the peer may not write
  * @domid	the peer
  * @restores	of the domain that its notifications know of
+ * @spare	how many pages are spare; always 0 if not of an arena
+ * @copied	another process may map some of the pages, by fork
  *
  * @pages is followed by @count references and @count notifications: see
- * block_refs() and block_notify(). A released page is NULL.
+ * block_refs() and block_notify(). A released page is NULL. A spare one has the
+ * reference 0, which nobody can have.
+ *
+ * Blocks of an arena begin at multiples of their size, behind ARENA_FIRST;
+ * @domid and @readonly mean nothing there.
  */
 struct gntalloc_block {
 	union {
@@ -79,7 +103,9 @@ struct gntalloc_block {
 	u16 live;
 	domid_t domid;
 	bool readonly;
+	bool copied;
 	u32 restores;
+	u16 spare;
 	struct page *pages[];
 };
 
@@ -109,6 +135,20 @@ static inline u32 *block_notify(struct gntalloc_block *block)
 	return block_refs(block) + block->count;
 }
 
+/* Of a page that was just put into its place: not even its owner wrote to it.
+ */
+#define NOTIFY_FRESH BIT(0)
+
+static inline bool is_spare(struct gntalloc_block *block, unsigned int i)
+{
+	return block->pages[i] && !block_refs(block)[i];
+}
+
+/* Indices in pages, as vm_pgoff, which does not reach them where it is short.
+ */
+#define ARENA_FIRST (GNTALLOC_ARENA >> PAGE_SHIFT)
+#define ARENA_END (2 * ARENA_FIRST)
+
 /*
  * A page of a file: the @i-th of @block, which is NULL for none. It is good as
  * long as the lock of the file is held.
@@ -121,7 +161,7 @@ struct gntalloc_pos {
 /*
  * Pages that nothing here uses any more, on their way out together: no lock and
  * no atomic operation a page. On the stack of whoever ends them, who flushes
- * it.
+ * it. Those that were spare have the reference 0.
  */
 #define GNTALLOC_ENDING_MAX 32
 struct gntalloc_ending {
@@ -130,7 +170,22 @@ struct gntalloc_ending {
 	struct page *pages[GNTALLOC_ENDING_MAX];
 };
 
+/*
+ * Pages on their way into places, zeroed; on the stack of whoever shares.
+ *
+ * @chunks	linked by the first page's lru; a part of the first may be gone
+ * @count	how many there are
+ * @charged	how many pages are counted ahead
+ */
+struct gntalloc_fresh {
+	struct list_head chunks;
+	u32 count, charged;
+};
+
 /* block.c: making blocks and finding them */
+struct page *pages_alloc(unsigned int max, unsigned int order_max, gfp_t gfp,
+			 unsigned int *order);
+struct gntalloc_block *block_new(u64 first);
 struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
 				   bool readonly);
 int block_fill(struct gntalloc_block *block);
@@ -146,11 +201,17 @@ struct gntalloc_block *block_next(struct gntalloc_block *block);
 /* page.c: the end of a page */
 int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 		    u32 action, u32 port);
+void page_unlist(struct gntalloc_block *block, unsigned int i);
 void events_lost(void);
 void page_end(struct gntalloc_ending *ending, struct page *page,
 	      grant_ref_t ref);
 void page_flush(struct gntalloc_ending *ending);
+u32 pages_idle(const struct gntalloc_ending *ending);
 void pages_put(struct gntalloc_ending *ending, u32 which);
+void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
+		    struct gntalloc_block *block, unsigned int i);
+struct gntalloc_block *settle_block(struct gntalloc_file *file,
+				    struct gntalloc_block *block);
 void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos,
 		 u64 count);
 void file_settle(struct gntalloc_file *file, u64 index, u64 count);
@@ -159,21 +220,53 @@ void file_release(struct gntalloc_file *file);
 /* linger.c: pages that cannot be given back yet, and what all pages count */
 int pages_charge(u32 count);
 void pages_uncharge(u32 count);
-void page_linger(struct page *page, grant_ref_t ref);
+void pages_linger(const struct gntalloc_ending *ending, u32 which);
 void linger_reap(void);
 void linger_exit(void);
+
+/* spare.c: pages that wait for their next share */
+void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
+	       int count);
+unsigned int spare_room(struct gntalloc_file *file);
+unsigned int spare_take(unsigned int want);
+void file_list(struct gntalloc_file *file);
+void file_delist(struct gntalloc_file *file);
+int spare_init(void);
+void spare_exit(void);
 
 /* refs.c: grant references */
 int refs_claim(grant_ref_t *refs, unsigned int count);
 void refs_release(const grant_ref_t *refs, unsigned int count);
-u32 refs_end(const struct gntalloc_ending *ending);
+u32 refs_end(const struct gntalloc_ending *ending, u32 which);
 void refs_exit(void);
 
-/* ioctl.c, mmap.c: the device */
+/* ioctl.c, arena.c, share.c, mmap.c: the device */
 long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
+bool fits_grant_table(u32 count);
+long ioctl_share(struct gntalloc_file *file,
+		 struct ioctl_gntalloc_share __user *arg);
+long ioctl_unshare(struct gntalloc_file *file,
+		   struct ioctl_gntalloc_unshare __user *arg);
 int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma);
-int file_map(struct gntalloc_file *file, unsigned long addr, u64 index,
-	     unsigned long count);
+struct vm_area_struct *find_places(struct gntalloc_file *file,
+				   unsigned long addr, u64 index,
+				   unsigned long count);
+int insert_run(struct vm_area_struct *vma, unsigned long addr,
+	       struct gntalloc_pos pos, unsigned long count);
+
+/* arena.c: the places of an arena */
+bool is_arena(u64 index, u64 count);
+struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
+				u32 *count);
+u32 pages_that_serve(struct gntalloc_block *block, unsigned int i,
+		     unsigned int count);
+long places_needed(struct gntalloc_file *file, u64 index, u32 count);
+int places_fill(struct gntalloc_file *file, struct vm_area_struct *vma,
+		unsigned long addr, u64 index, u32 count,
+		struct gntalloc_fresh *fresh);
+void take_out(struct gntalloc_file *file, struct gntalloc_pos pos, u32 count);
+int fresh_get(struct gntalloc_fresh *fresh, u32 count);
+void fresh_put(struct gntalloc_fresh *fresh);
 
 #include "fault.h"
 

@@ -4,11 +4,9 @@
 #include <linux/compat.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
-#include <xen/gntalloc.h>
 #include <xen/interface/xen.h>
 
 #include "gntalloc.h"
-#include "xen-gntalloc.h"
 
 #define ALLOC_HEAD offsetof(struct ioctl_gntalloc_alloc_gref, gref_ids)
 
@@ -76,11 +74,15 @@ static int copy_refs(struct list_head *blocks, u32 __user *to)
  * Whether the grant table, grown as far as it may be, could hold so many. That
  * asks Xen, which few pages are not worth.
  */
-static bool fits_grant_table(u32 count)
+bool fits_grant_table(u32 count)
 {
-	return count <= GNTALLOC_BLOCK_MAX ||
-	       count <= gnttab_max_grant_frames() *
-				(PAGE_SIZE / sizeof(struct grant_entry_v1));
+	if (count <= GNTALLOC_BLOCK_MAX ||
+	    count <= gnttab_max_grant_frames() *
+			     (PAGE_SIZE / sizeof(struct grant_entry_v1)))
+		return true;
+	pr_info_ratelimited("%u pages are more than the grant table holds\n",
+			    count);
+	return false;
 }
 
 static long ioctl_alloc(struct gntalloc_file *file,
@@ -96,23 +98,19 @@ static long ioctl_alloc(struct gntalloc_file *file,
 	if (!op.count || op.flags & ~GNTALLOC_FLAG_WRITABLE ||
 	    op.domid >= DOMID_FIRST_RESERVED)
 		return -EINVAL;
-	if (!fits_grant_table(op.count)) {
-		pr_info_ratelimited(
-			"%u pages are more than the grant table holds\n",
-			op.count);
+	if (!fits_grant_table(op.count))
 		return -ENOSPC;
-	}
-
-	err = pages_charge(op.count);
-	if (err)
-		return err;
 
 	mutex_lock(&file->lock);
 	op.index = file->next << PAGE_SHIFT;
 	file->next += op.count;
 	mutex_unlock(&file->lock);
 
-	err = make_blocks(&op, &blocks);
+	do {
+		err = pages_charge(op.count);
+		if (!err)
+			err = make_blocks(&op, &blocks);
+	} while (err == -ENOMEM && spare_take(U32_MAX));
 	if (err)
 		return err;
 
@@ -178,19 +176,6 @@ ioctl_set_unmap_notify(struct gntalloc_file *file,
 	return err;
 }
 
-static long ioctl_map(struct gntalloc_file *file,
-		      struct ioctl_gntalloc_map_gref __user *arg)
-{
-	struct ioctl_gntalloc_map_gref op;
-
-	if (copy_from_user(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (!op.count || op.pad || (op.index | op.addr) & ~PAGE_MASK ||
-	    op.addr != (unsigned long)op.addr)
-		return -EINVAL;
-	return file_map(file, op.addr, op.index >> PAGE_SHIFT, op.count);
-}
-
 /*
  * The number of an ioctl has the size of its struct in it. A 32-bit program's
  * structs end sooner, with all members in the same place.
@@ -218,8 +203,10 @@ long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return ioctl_dealloc(file, (void __user *)arg);
 	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
 		return ioctl_set_unmap_notify(file, (void __user *)arg);
-	case IOCTL_GNTALLOC_MAP_GREF:
-		return ioctl_map(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_SHARE:
+		return ioctl_share(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_UNSHARE:
+		return ioctl_unshare(file, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

@@ -3,10 +3,8 @@
  * Pages that cannot be given back yet, and the count of all pages.
  *
  * A page lingers while its peer maps it, or while something in this kernel
- * holds it (direct I/O). It is on a list here, through its own lru field and
- * with its reference as its private value, so that nothing must be allocated to
- * let a page linger. It is retried in the background, and at once when a caller
- * would be refused otherwise.
+ * holds it (direct I/O). It is retried in the background, and at once when a
+ * caller would be refused otherwise.
  */
 
 #include <linux/atomic.h>
@@ -15,6 +13,7 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -49,6 +48,17 @@ static int get_used(char *buffer, const struct kernel_param *kp)
 module_param_call(used, only_read, get_used, NULL, 0444);
 MODULE_PARM_DESC(used, "Pages that count against limit now");
 
+/*
+ * Pages that linger, each with a reference to it that is ours. It lives until
+ * the last of them is given back.
+ *
+ * @some	at least one of them, GNTALLOC_ENDING_MAX at most
+ */
+struct lingering {
+	struct list_head link;
+	struct gntalloc_ending some;
+};
+
 /* Held by whoever tries pages, which are off the list meanwhile. */
 static DEFINE_MUTEX(reap_lock);
 /* Guards the list, its count and the time to the next try; innermost. */
@@ -62,47 +72,61 @@ MODULE_PARM_DESC(lingering, "Pages given up here that the peer still maps");
 static void retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(retry_work, retry);
 
-/* Take pages off the list, as many as go together and @max at the most. */
-static void take_some(struct gntalloc_ending *some, unsigned int max)
+static struct lingering *take_first(void)
 {
-	struct page *page;
+	struct lingering *first;
 
-	some->count = 0;
 	spin_lock(&list_lock);
-	while (some->count < min(max, GNTALLOC_ENDING_MAX + 0u)) {
-		page = list_first_entry_or_null(&list, struct page, lru);
-		if (!page)
-			break;
-		list_del(&page->lru);
-		some->refs[some->count] = page_private(page);
-		some->pages[some->count++] = page;
-	}
+	first = list_first_entry_or_null(&list, struct lingering, link);
+	if (first)
+		list_del(&first->link);
 	spin_unlock(&list_lock);
+	return first;
 }
 
-/* Try the first @max pages of the list. Returns how many were given back. */
+/* Leave those in @some whose bit is set in @which. */
+static void keep(struct gntalloc_ending *some, u32 which)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < some->count; i++) {
+		if (!(which & BIT(i)))
+			continue;
+		some->refs[count] = some->refs[i];
+		some->pages[count++] = some->pages[i];
+	}
+	some->count = count;
+}
+
+/*
+ * Try about the first @max pages of the list. Returns how many were given back.
+ */
 static unsigned int reap(unsigned int max)
 {
-	struct gntalloc_ending some;
-	unsigned int i, count = 0;
+	unsigned int tried, count = 0;
+	struct gntalloc_ending gone;
+	struct lingering *first;
 	u32 ended;
 
 	lockdep_assert_held(&reap_lock);
-	while (max) {
-		take_some(&some, max);
-		if (!some.count)
+	for (tried = 0; tried < max;) {
+		first = take_first();
+		if (!first)
 			break;
-		max -= some.count;
-		ended = refs_end(&some);
+		gone = first->some;
+		ended = refs_end(&gone, pages_idle(&gone));
+		keep(&first->some, ~ended);
 
 		spin_lock(&list_lock);
-		for (i = 0; i < some.count; i++)
-			if (!(ended & BIT(i)))
-				list_add_tail(&some.pages[i]->lru, &list);
 		lingering -= hweight32(ended);
+		if (first->some.count)
+			list_add_tail(&first->link, &list);
 		spin_unlock(&list_lock);
+		if (!first->some.count)
+			kfree(first);
 
-		pages_put(&some, ended);
+		tried += gone.count;
+		pages_put(&gone, ended);
 		count += hweight32(ended);
 		cond_resched();
 	}
@@ -126,17 +150,49 @@ static void retry(struct work_struct *work)
 	spin_unlock(&list_lock);
 }
 
-/* A newcomer is tried soon, however long the others have been waiting. */
-void page_linger(struct page *page, grant_ref_t ref)
+/* Does what lingers since just now have room for @count more? */
+static struct lingering *newest_with_room(unsigned int count)
 {
-	set_page_private(page, ref);
+	struct lingering *first =
+		list_first_entry_or_null(&list, struct lingering, link);
+
+	return first && first->some.count + count <= GNTALLOC_ENDING_MAX ? first
+									 : NULL;
+}
+
+/*
+ * Those pages of @ending whose bit is set in @which linger, with a reference
+ * that is ours. That cannot fail: small memory like this is waited for. A
+ * newcomer is tried soon, however long the others have been waiting.
+ */
+void pages_linger(const struct gntalloc_ending *ending, u32 which)
+{
+	struct lingering *record;
+	struct gntalloc_ending some = *ending;
+
+	keep(&some, which);
+	if (!some.count)
+		return;
 
 	spin_lock(&list_lock);
-	list_add(&page->lru, &list);
-	if (!lingering++ || delay != RETRY_FIRST) {
+	record = newest_with_room(some.count);
+	if (!record) {
+		spin_unlock(&list_lock);
+		record = kmalloc(sizeof(*record), GFP_KERNEL | __GFP_NOFAIL);
+		record->some.count = 0;
+		spin_lock(&list_lock);
+		list_add(&record->link, &list);
+	}
+	memcpy(record->some.refs + record->some.count, some.refs,
+	       some.count * sizeof(*some.refs));
+	memcpy(record->some.pages + record->some.count, some.pages,
+	       some.count * sizeof(*some.pages));
+	record->some.count += some.count;
+	if (!lingering || delay != RETRY_FIRST) {
 		delay = RETRY_FIRST;
 		mod_delayed_work(system_percpu_wq, &retry_work, delay);
 	}
+	lingering += some.count;
 	spin_unlock(&list_lock);
 }
 
@@ -154,16 +210,21 @@ void linger_reap(void)
 /* The module goes; the kernel's own list takes what the peer still maps. */
 void linger_exit(void)
 {
-	struct page *page, *next;
+	struct lingering *record, *next;
+	unsigned int i;
 
 	cancel_delayed_work_sync(&retry_work);
 	linger_reap();
-	list_for_each_entry_safe(page, next, &list, lru) {
-		grant_ref_t ref = page_private(page);
-
-		list_del(&page->lru);
-		set_page_private(page, 0);
-		gnttab_end_foreign_access(ref, page);
+	list_for_each_entry_safe(record, next, &list, link) {
+		for (i = 0; i < record->some.count; i++) {
+			if (record->some.refs[i])
+				gnttab_end_foreign_access(
+					record->some.refs[i],
+					record->some.pages[i]);
+			else
+				put_page(record->some.pages[i]);
+		}
+		kfree(record);
 	}
 }
 
@@ -185,8 +246,12 @@ int pages_charge(u32 count)
 	if (try_charge(count))
 		return 0;
 	linger_reap();
-	if (try_charge(count))
-		return 0;
+	while (count <= READ_ONCE(limit)) {
+		if (try_charge(count))
+			return 0;
+		if (!spare_take(count))
+			break;
+	}
 
 	pr_info_ratelimited(
 		"limit of %u pages reached: %u wanted, %u used (%u of them still mapped by peers)\n",

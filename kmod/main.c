@@ -9,6 +9,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/pm_domain.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <xen/xen.h>
 
@@ -23,7 +24,12 @@ static int gntalloc_open(struct inode *inode, struct file *filp)
 		return -ENOMEM;
 	mutex_init(&file->lock);
 	file->blocks = RB_ROOT;
+	address_space_init_once(&file->mapping);
+	file->mapping.host = inode;
+	file->mapping.a_ops = inode->i_mapping->a_ops;
+	filp->f_mapping = &file->mapping;
 	filp->private_data = file;
+	file_list(file);
 	return 0;
 }
 
@@ -31,9 +37,13 @@ static int gntalloc_release(struct inode *inode, struct file *filp)
 {
 	struct gntalloc_file *file = filp->private_data;
 
+	file_delist(file);
 	mutex_lock(&file->lock);
 	file_release(file);
 	mutex_unlock(&file->lock);
+	if (file->mm)
+		mmdrop(file->mm);
+	filp->f_mapping = inode->i_mapping;
 	kfree(file);
 	return 0;
 }
@@ -75,8 +85,13 @@ static int __init gntalloc_init(void)
 		       PAGE_SIZE, XEN_PAGE_SIZE);
 		return -EOPNOTSUPP;
 	}
+	err = spare_init();
+	if (err)
+		return err;
 	err = misc_register(&device);
-	if (!err)
+	if (err)
+		spare_exit();
+	else
 		dev_pm_domain_set(device.this_device, &pm_domain);
 	return err;
 }
@@ -84,6 +99,7 @@ static int __init gntalloc_init(void)
 static void __exit gntalloc_exit(void)
 {
 	misc_deregister(&device);
+	spare_exit();
 	linger_exit();
 	refs_exit();
 }

@@ -3,14 +3,10 @@
 
 #include <linux/minmax.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/sched/mm.h>
 
 #include "compat.h"
 #include "gntalloc.h"
-#include "xen-gntalloc.h"
-
-/* In pages, as vm_pgoff, which does not reach it where it has 32 bits. */
-#define WINDOW (GNTALLOC_WINDOW >> PAGE_SHIFT)
 
 /*
  * Called for every piece that goes: munmap of all or part, mremap (for the old
@@ -26,7 +22,29 @@ static void vma_close(struct vm_area_struct *vma)
 	mutex_unlock(&file->lock);
 }
 
+/*
+ * Called for every piece that comes: of a child in fork, which has the pages
+ * copied just before or after, with the parent locked out; of mremap; where one
+ * is split. What a child may map serves no share again.
+ */
+static void vma_open(struct vm_area_struct *vma)
+{
+	struct gntalloc_file *file = vma->vm_file->private_data;
+	struct gntalloc_pos pos;
+
+	if (vma->vm_mm == READ_ONCE(file->mm) ||
+	    !is_arena(vma->vm_pgoff, vma_pages(vma)))
+		return;
+	mutex_lock(&file->lock);
+	for (pos = file_find(file, vma->vm_pgoff);
+	     pos.block && pos.block->first < vma->vm_pgoff + vma_pages(vma);
+	     pos.block = block_next(pos.block))
+		pos.block->copied = true;
+	mutex_unlock(&file->lock);
+}
+
 static const struct vm_operations_struct vm_ops = {
+	.open = vma_open,
 	.close = vma_close,
 };
 
@@ -40,8 +58,8 @@ static int must_be_free(pte_t *pte, unsigned long addr, void *data)
  * fail, and nothing sleeps in lazy MMU mode, where a PV domain collects what it
  * writes into page tables. Otherwise Xen emulates each write on its own.
  */
-static int insert_run(struct vm_area_struct *vma, unsigned long addr,
-		      struct gntalloc_pos pos, unsigned long count)
+int insert_run(struct vm_area_struct *vma, unsigned long addr,
+	       struct gntalloc_pos pos, unsigned long count)
 {
 	int err = apply_to_page_range(vma->vm_mm, addr, count << PAGE_SHIFT,
 				      must_be_free, NULL);
@@ -63,6 +81,16 @@ static int insert_run(struct vm_area_struct *vma, unsigned long addr,
 	return err;
 }
 
+/* The first process that maps an arena has it. */
+static int map_arena(struct gntalloc_file *file)
+{
+	if (!file->mm) {
+		mmgrab(current->mm);
+		WRITE_ONCE(file->mm, current->mm);
+	}
+	return file->mm == current->mm ? 0 : -EPERM;
+}
+
 /*
  * After a failure the kernel takes out what was made so far, after the lock is
  * dropped and without a close. A page that is unlisted just then waits for the
@@ -80,26 +108,31 @@ int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma)
 
 	/* Else vm_insert_pages() sets the last one, which may sleep. */
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP);
-	if (vma->vm_pgoff >= WINDOW) {
-		vma->vm_pgoff -= WINDOW;
-		err = 0;
+	mutex_lock(&file->lock);
+	if (vma->vm_pgoff >= ARENA_FIRST) {
+		if (is_arena(vma->vm_pgoff, vma_pages(vma)))
+			err = map_arena(file);
 	} else {
-		mutex_lock(&file->lock);
 		pos = file_find_run(file, vma->vm_pgoff, vma_pages(vma));
 		if (pos.block)
 			err = insert_run(vma, vma->vm_start, pos,
 					 vma_pages(vma));
-		mutex_unlock(&file->lock);
 	}
+	mutex_unlock(&file->lock);
 	if (!err)
 		vma->vm_ops = &vm_ops;
 	return err;
 }
 
-/* The mapping of @file that has @count pages from @index on at @addr. */
-static struct vm_area_struct *find_window(struct gntalloc_file *file,
-					  unsigned long addr, u64 index,
-					  unsigned long count)
+/*
+ * The mapping of @file that has @count pages from @index on at @addr. It is
+ * locked against all else, as in mmap(): what lazy MMU mode holds back would
+ * not be seen there. Setting flags, which it has already, is what locks out the
+ * madvise() of newer kernels, which takes no mmap_lock.
+ */
+struct vm_area_struct *find_places(struct gntalloc_file *file,
+				   unsigned long addr, u64 index,
+				   unsigned long count)
 {
 	struct vm_area_struct *vma = find_vma(current->mm, addr);
 
@@ -108,31 +141,6 @@ static struct vm_area_struct *find_window(struct gntalloc_file *file,
 	    count > (vma->vm_end - addr) >> PAGE_SHIFT ||
 	    index != vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT))
 		return NULL;
+	vm_flags_set(vma, VM_MIXEDMAP);
 	return vma;
-}
-
-/*
- * As in mmap() the mapping is locked against all else: what lazy MMU mode holds
- * back would not be seen there. Setting flags, which it has already, is what
- * locks out the madvise() of newer kernels, which takes no mmap_lock.
- */
-int file_map(struct gntalloc_file *file, unsigned long addr, u64 index,
-	     unsigned long count)
-{
-	struct vm_area_struct *vma;
-	struct gntalloc_pos pos;
-	int err = -EINVAL;
-
-	if (mmap_write_lock_killable(current->mm))
-		return -EINTR;
-	vma = find_window(file, addr, index, count);
-	if (vma) {
-		vm_flags_set(vma, VM_MIXEDMAP);
-		mutex_lock(&file->lock);
-		pos = file_find_run(file, index, count);
-		err = pos.block ? insert_run(vma, addr, pos, count) : -ENOENT;
-		mutex_unlock(&file->lock);
-	}
-	mmap_write_unlock(current->mm);
-	return err;
 }

@@ -89,6 +89,17 @@ static void notify_peer(struct page *page, u32 notify)
 	}
 }
 
+/* Page @i of @block is not listed any more, and its peer hears of that. */
+void page_unlist(struct gntalloc_block *block, unsigned int i)
+{
+	u32 notify;
+
+	forget_lost_events(block);
+	notify = block_notify(block)[i];
+	block_notify(block)[i] = 0;
+	notify_peer(block->pages[i], notify);
+}
+
 /*
  * End the grant of a page that nothing here maps, when @ending is flushed: the
  * page is given back then, or lingers.
@@ -102,18 +113,56 @@ void page_end(struct gntalloc_ending *ending, struct page *page,
 		page_flush(ending);
 }
 
-void page_flush(struct gntalloc_ending *ending)
+/*
+ * Which pages nothing but this module has. A page that some kernel code still
+ * does I/O on is not given back. One of a chunk may be: the chunk stays.
+ */
+u32 pages_idle(const struct gntalloc_ending *ending)
 {
 	unsigned int i;
-	u32 ended;
+	u32 idle = 0;
+
+	for (i = 0; i < ending->count; i++)
+		if (PageCompound(ending->pages[i]) ||
+		    page_count(ending->pages[i]) == 1)
+			idle |= BIT(i);
+	return idle;
+}
+
+/*
+ * Pages of a chunk have one reference together, and a count of those that are
+ * in their places, under the lock of the file. One leaves; was it the last, and
+ * the reference is its own now?
+ */
+static bool leave_chunk(struct page *page)
+{
+	struct page *head = compound_head(page);
+	unsigned long left;
+
+	if (!PageCompound(page))
+		return true;
+	left = page_private(head) - 1;
+	set_page_private(head, left);
+	return !left;
+}
+
+void page_flush(struct gntalloc_ending *ending)
+{
+	u32 ended, own = 0;
+	unsigned int i;
 
 	if (!ending->count)
 		return;
-	ended = refs_end(ending);
-	for (i = 0; i < ending->count; i++)
-		if (!(ended & BIT(i)))
-			page_linger(ending->pages[i], ending->refs[i]);
-	pages_put(ending, ended);
+	ended = refs_end(ending, pages_idle(ending));
+	for (i = 0; i < ending->count; i++) {
+		if (leave_chunk(ending->pages[i]))
+			own |= BIT(i);
+		else if (!(ended & BIT(i)))
+			get_page(ending->pages[i]);
+	}
+	pages_linger(ending, ~ended);
+	pages_uncharge(hweight32(ended & ~own));
+	pages_put(ending, ended & own);
 }
 
 /* Give back those pages of @ending whose bit is set in @which; then it is
@@ -133,6 +182,19 @@ void pages_put(struct gntalloc_ending *ending, u32 which)
 	}
 }
 
+/* Page @i of @block leaves its place, mapped by nobody here. */
+void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
+		    struct gntalloc_block *block, unsigned int i)
+{
+	struct page *page = block->pages[i];
+
+	if (is_spare(block, i))
+		spare_add(file, block, -1);
+	block->pages[i] = NULL;
+	block->live--;
+	page_end(ending, page, block_refs(block)[i]);
+}
+
 /*
  * Release page @i of @block unless something still needs it. A page that is
  * listed is kept by its file, one that is mapped by the process that maps it:
@@ -140,24 +202,21 @@ void pages_put(struct gntalloc_ending *ending, u32 which)
  * as only mmap() of a listed page maps it anew.
  */
 static void settle_page(struct gntalloc_ending *ending,
+			struct gntalloc_file *file,
 			struct gntalloc_block *block, unsigned int i)
 {
 	struct page *page = block->pages[i];
 
-	if (!page || block_notify(block)[i] & NOTIFY_LISTED ||
-	    page_mapped(page))
+	if (!page || block_notify(block)[i] & NOTIFY_LISTED || map_count(page))
 		return;
-
-	block->pages[i] = NULL;
-	block->live--;
-	forget_lost_events(block);
-	notify_peer(page, block_notify(block)[i]);
-	page_end(ending, page, block_refs(block)[i]);
+	if (!is_spare(block, i))
+		page_unlist(block, i);
+	block_take_out(ending, file, block, i);
 }
 
 /* Free @block if its pages are all released. Returns the one after it. */
-static struct gntalloc_block *settle_block(struct gntalloc_file *file,
-					   struct gntalloc_block *block)
+struct gntalloc_block *settle_block(struct gntalloc_file *file,
+				    struct gntalloc_block *block)
 {
 	struct gntalloc_block *next = block_next(block);
 
@@ -179,7 +238,7 @@ void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 	while (count) {
 		for (; pos.i < pos.block->count && count; pos.i++, count--) {
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
-			settle_page(&ending, pos.block, pos.i);
+			settle_page(&ending, file, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
@@ -201,7 +260,7 @@ void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 		for (; pos.i < pos.block->count; pos.i++) {
 			if (pos.block->first + pos.i >= end)
 				break;
-			settle_page(&ending, pos.block, pos.i);
+			settle_page(&ending, file, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
@@ -221,7 +280,7 @@ void file_release(struct gntalloc_file *file)
 	while (pos.block) {
 		for (pos.i = 0; pos.i < pos.block->count; pos.i++) {
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
-			settle_page(&ending, pos.block, pos.i);
+			settle_page(&ending, file, pos.block, pos.i);
 		}
 		pos.block = settle_block(file, pos.block);
 	}

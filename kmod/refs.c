@@ -174,8 +174,7 @@ static int take_new(grant_ref_t *refs, unsigned int want)
 	return 0;
 }
 
-/* Claim all @count references or none; they grant nothing yet. */
-int refs_claim(grant_ref_t *refs, unsigned int count)
+static int claim_some(grant_ref_t *refs, unsigned int count)
 {
 	int err = -ENOSPC;
 	unsigned int got;
@@ -204,6 +203,29 @@ void refs_release(const grant_ref_t *refs, unsigned int count)
 		gnttab_free_grant_reference(refs[--count]);
 }
 
+/* Claim all @count references or none; they grant nothing yet. */
+int refs_claim(grant_ref_t *refs, unsigned int count)
+{
+	unsigned int got, some;
+	bool reaped = false;
+
+	for (got = 0; got < count; got += some) {
+		some = min_t(unsigned int, count - got, GNTALLOC_BLOCK_MAX);
+		if (!claim_some(refs + got, some))
+			continue;
+		if (!reaped) {
+			reaped = true;
+			linger_reap();
+			if (!claim_some(refs + got, some))
+				continue;
+		}
+		refs_release(refs, got);
+		pr_info_ratelimited("the grant table is full\n");
+		return -ENOSPC;
+	}
+	return 0;
+}
+
 /*
  * Let @count references rest, which the kernel has just got from us: before it
  * gets others, as it gives out what it got last.
@@ -229,8 +251,8 @@ static void rest(unsigned int count)
 }
 
 /*
- * End the grants of the pages in @ending, but not those that the peer maps or
- * this kernel still uses; the bits of the others are set in what is returned.
+ * End the grants of those pages in @ending whose bit is set in @which, but not
+ * those that the peer maps; the bits of the others are set in what is returned.
  * One operation asks and ends (XSA-396).
  *
  * It also frees the reference to the kernel, which gives out the last freed
@@ -239,9 +261,9 @@ static void rest(unsigned int count)
  * reference alone, gnttab_end_foreign_access_ref(), writes a line to the log
  * for each page that a peer still maps, which is no more than usual here.
  */
-u32 refs_end(const struct gntalloc_ending *ending)
+u32 refs_end(const struct gntalloc_ending *ending, u32 which)
 {
-	unsigned int i;
+	unsigned int i, granted = 0;
 	u32 ended = 0;
 	bool may_rest;
 
@@ -249,12 +271,18 @@ u32 refs_end(const struct gntalloc_ending *ending)
 	may_rest = READ_ONCE(ref_delay) && enough(0);
 	if (!may_rest)
 		let_go(0);
-	for (i = 0; i < ending->count; i++)
-		if (page_count(ending->pages[i]) == 1 &&
-		    gnttab_try_end_foreign_access(ending->refs[i]))
-			ended |= BIT(i);
-	if (ended && may_rest)
-		rest(hweight32(ended));
+	for (i = 0; i < ending->count; i++) {
+		if (!(which & BIT(i)))
+			continue;
+		if (ending->refs[i]) {
+			if (!gnttab_try_end_foreign_access(ending->refs[i]))
+				continue;
+			granted++;
+		}
+		ended |= BIT(i);
+	}
+	if (granted && may_rest)
+		rest(granted);
 	mutex_unlock(&refs_lock);
 	return ended;
 }

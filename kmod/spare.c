@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Spare pages of all files: how many there may be, and who gets them back. They
+ * cost nobody an error: whoever would be refused memory or the limit takes
+ * them, the kernel does when it is short, and those that were not needed for a
+ * while go by themselves.
+ */
+
+#include <linux/atomic.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "gntalloc.h"
+
+/* With so many nearly all that X servers draw meets spare pages. */
+static unsigned int spare_max = 4096;
+module_param(spare_max, uint, 0644);
+MODULE_PARM_DESC(spare_max, "Spare pages that a descriptor keeps at the most");
+
+static unsigned int spare_idle = 2000;
+module_param(spare_idle, uint, 0644);
+MODULE_PARM_DESC(spare_idle,
+		 "Milliseconds after which spare pages go that nobody needed");
+
+static atomic_t spare;
+
+static int only_read(const char *value, const struct kernel_param *kp)
+{
+	pr_err("%s can only be read\n", kp->name);
+	return -EPERM;
+}
+
+static int get_spare(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%u\n", atomic_read(&spare));
+}
+module_param_call(spare, only_read, get_spare, NULL, 0444);
+MODULE_PARM_DESC(spare, "Pages that wait for their next share");
+
+/* All files; whoever has it keeps each of them from its release. */
+static DEFINE_MUTEX(files_lock);
+static LIST_HEAD(files);
+
+static void look_after(struct work_struct *work);
+static DECLARE_DELAYED_WORK(look_after_work, look_after);
+
+static void look_later(void)
+{
+	queue_delayed_work(system_percpu_wq, &look_after_work,
+			   max(msecs_to_jiffies(READ_ONCE(spare_idle)), 1ul));
+}
+
+/* @count pages of @block are spare now, or -@count are not any more. */
+void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
+	       int count)
+{
+	lockdep_assert_held(&file->lock);
+	if (!file->spare && count > 0)
+		look_later();
+	block->spare += count;
+	file->spare += count;
+	file->least_spare = min(file->least_spare, file->spare);
+	atomic_add(count, &spare);
+}
+
+/* How many more pages may be spare. */
+unsigned int spare_room(struct gntalloc_file *file)
+{
+	unsigned int max = READ_ONCE(spare_max);
+
+	return max - min(max, file->spare);
+}
+
+/*
+ * Take spare pages from @i on out of @block, those that lie in a row and @max
+ * at the most. Returns how many.
+ */
+static unsigned int take_row(struct gntalloc_ending *ending,
+			     struct gntalloc_file *file,
+			     struct gntalloc_block *block, unsigned int i,
+			     unsigned int max)
+{
+	unsigned int count = 0;
+
+	while (i + count < block->count && count < max &&
+	       is_spare(block, i + count))
+		count++;
+	if (count)
+		unmap_mapping_range(&file->mapping,
+				    (block->first + i) << PAGE_SHIFT,
+				    (loff_t)count << PAGE_SHIFT, 1);
+	for (max = i + count; i < max; i++)
+		block_take_out(ending, file, block, i);
+	return count;
+}
+
+/* Up to @want spare pages go, those that are used last first. */
+static unsigned int take(struct gntalloc_file *file, unsigned int want)
+{
+	struct gntalloc_ending ending = { 0 };
+	struct gntalloc_block *block;
+	struct rb_node *node, *before;
+	unsigned int got = 0, i;
+
+	lockdep_assert_held(&file->lock);
+	for (node = rb_last(&file->blocks); node && got < want && file->spare;
+	     node = before) {
+		before = rb_prev(node);
+		block = rb_entry(node, struct gntalloc_block, node);
+		for (i = 0; block->spare && i < block->count && got < want; i++)
+			got += take_row(&ending, file, block, i, want - got);
+		if (!block->live) {
+			file_remove(file, block);
+			block_free(block);
+		}
+		cond_resched();
+	}
+	page_flush(&ending);
+	return got;
+}
+
+/* Take up to @want spare pages from whoever has them. Returns how many. */
+unsigned int spare_take(unsigned int want)
+{
+	struct gntalloc_file *file;
+	unsigned int got = 0;
+
+	mutex_lock(&files_lock);
+	list_for_each_entry(file, &files, link) {
+		if (got >= want || !atomic_read(&spare))
+			break;
+		mutex_lock(&file->lock);
+		got += take(file, want - got);
+		mutex_unlock(&file->lock);
+	}
+	mutex_unlock(&files_lock);
+	return got;
+}
+
+/*
+ * What was spare all the time since the last look was not needed. A file that
+ * nobody uses has none after the second.
+ */
+static void look_after(struct work_struct *work)
+{
+	struct gntalloc_file *file;
+
+	mutex_lock(&files_lock);
+	list_for_each_entry(file, &files, link) {
+		mutex_lock(&file->lock);
+		take(file, file->least_spare);
+		file->least_spare = file->spare;
+		mutex_unlock(&file->lock);
+	}
+	mutex_unlock(&files_lock);
+	if (atomic_read(&spare))
+		look_later();
+}
+
+static unsigned long count_spare(struct shrinker *shrinker,
+				 struct shrink_control *sc)
+{
+	return atomic_read(&spare);
+}
+
+/* The kernel may be short of memory for somebody who holds a lock of ours. */
+static unsigned long shrink(struct shrinker *shrinker,
+			    struct shrink_control *sc)
+{
+	struct gntalloc_file *file;
+	unsigned long got = 0;
+
+	if (!(sc->gfp_mask & __GFP_FS) || !mutex_trylock(&files_lock))
+		return SHRINK_STOP;
+	list_for_each_entry(file, &files, link) {
+		if (got >= sc->nr_to_scan)
+			break;
+		if (!mutex_trylock(&file->lock))
+			continue;
+		got += take(file, sc->nr_to_scan - got);
+		mutex_unlock(&file->lock);
+	}
+	mutex_unlock(&files_lock);
+	return got ? got : SHRINK_STOP;
+}
+
+void file_list(struct gntalloc_file *file)
+{
+	mutex_lock(&files_lock);
+	list_add_tail(&file->link, &files);
+	mutex_unlock(&files_lock);
+}
+
+void file_delist(struct gntalloc_file *file)
+{
+	mutex_lock(&files_lock);
+	list_del(&file->link);
+	mutex_unlock(&files_lock);
+}
+
+#ifdef HAVE_SHRINKER_ALLOC
+static struct shrinker *shrinker;
+
+int spare_init(void)
+{
+	shrinker = shrinker_alloc(0, KBUILD_MODNAME);
+	if (!shrinker)
+		return -ENOMEM;
+	shrinker->count_objects = count_spare;
+	shrinker->scan_objects = shrink;
+	shrinker_register(shrinker);
+	return 0;
+}
+
+static void stop_shrinker(void)
+{
+	shrinker_free(shrinker);
+}
+#else
+static struct shrinker shrinker = {
+	.count_objects = count_spare,
+	.scan_objects = shrink,
+	.seeks = DEFAULT_SEEKS,
+};
+
+int spare_init(void)
+{
+#ifdef HAVE_SHRINKER_NAMES
+	return register_shrinker(&shrinker, KBUILD_MODNAME);
+#else
+	return register_shrinker(&shrinker);
+#endif
+}
+
+static void stop_shrinker(void)
+{
+	unregister_shrinker(&shrinker);
+}
+#endif
+
+void spare_exit(void)
+{
+	stop_shrinker();
+	cancel_delayed_work_sync(&look_after_work);
+}
