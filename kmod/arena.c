@@ -17,13 +17,6 @@
  */
 #define CHUNK_ORDER_MAX (CHUNKS_HAVE_MAP_COUNTS ? 3 : 0)
 
-/* Indices in pages. */
-bool is_arena(u64 index, u64 count)
-{
-	return index >= ARENA_FIRST && index < ARENA_END &&
-	       count <= ARENA_END - index;
-}
-
 /* First index of the block that has place @index. */
 static u64 block_first(u64 index)
 {
@@ -51,88 +44,102 @@ struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
 }
 
 /*
- * Does nobody but the owner have anything of the chunk of @page, which all its
- * places here map once? That may cost a page that could be used, if another one
- * of the chunk is held.
+ * Does nobody but the owner have anything of the chunk of @head, which all its
+ * places map once? That may cost a page that could be used, if another one of
+ * the chunk is held.
  */
-static bool chunk_is_ours(struct page *page)
+static bool chunk_is_ours(struct page *head, struct page *end)
 {
-	struct page *head = compound_head(page);
-	unsigned int i, count = 1, mapped = 0;
+	int count = 1, mapped = map_count(head);
+	struct page *page;
 
 	if (PageCompound(head)) {
 		count = page_private(head);
-		for (i = 0; i < 1u << compound_order(head); i++)
-			mapped += map_count(head + i);
-	} else {
-		mapped = map_count(page);
+		for (page = head + 1; page < end; page++)
+			mapped += map_count(page);
 	}
 	return mapped == count && page_count(head) == 1 + count;
 }
 
-/*
- * May page @i be granted anew, or stay to be granted later? Only its owner may
- * map it, and nothing in this kernel hold it: what began as I/O on the last
- * share would go on in the next one. @last is the page that was asked about
- * before, whose answer was *@ours.
- */
-static bool can_serve(struct gntalloc_block *block, unsigned int i,
-		      struct page **last, bool *ours)
-{
-	struct page *page = block->pages[i];
+/* The chunk that was asked about last, from @head to @end, and the answer. */
+struct last_chunk {
+	struct page *head, *end;
+	bool ours;
+};
 
-	if (block->copied)
-		return false;
-	if (!*last || compound_head(*last) != compound_head(page))
-		*ours = chunk_is_ours(page);
-	*last = page;
-	return *ours && map_count(page) == 1;
+/*
+ * May a page, of a block that is not copied, be granted anew, or stay to be
+ * granted later? Only its owner may map it, and nothing in this kernel hold it:
+ * what began as I/O on the last share would go on in the next one.
+ */
+static inline bool can_serve(struct page *page, struct last_chunk *last)
+{
+	if (page < last->head || page >= last->end) {
+		last->head = compound_head(page);
+		last->end = last->head + (1ul << compound_order(last->head));
+		last->ours = chunk_is_ours(last->head, last->end);
+	}
+	return last->ours && map_count(page) == 1;
 }
 
 /* Which of up to 32 pages from @i on of @block can serve. */
 u32 pages_that_serve(struct gntalloc_block *block, unsigned int i,
 		     unsigned int count)
 {
-	struct page *last = NULL;
-	bool ours = false;
+	struct page **pages = block->pages + i;
+	struct last_chunk last = { NULL };
 	unsigned int n;
 	u32 which = 0;
 
-	for (n = 0; n < count; n++)
-		if (can_serve(block, i + n, &last, &ours))
+	for (n = 0; n < count && !block->copied; n++)
+		if (can_serve(pages[n], &last))
 			which |= BIT(n);
 	return which;
 }
 
 /*
- * How many of the places cannot be used as they are. EBUSY: one is taken.
+ * How many of the places of a piece, @pos to @end, cannot be used as they are.
+ * EBUSY: one is taken.
  */
-long places_needed(struct gntalloc_file *file, u64 index, u32 count)
+static int needed_of_piece(struct gntalloc_pos pos, u32 end)
 {
-	struct page *last = NULL;
-	struct gntalloc_pos pos;
-	bool ours = false;
-	long needed = 0;
-	u32 some, end;
+	struct page **pages = pos.block->pages;
+	grant_ref_t *refs = block_refs(pos.block);
+	struct last_chunk last = { NULL };
+	int needed = 0;
 
-	lockdep_assert_held(&file->lock);
-	for (; count; count -= some, index += some) {
-		some = count;
-		pos = arena_piece(file, index, &some);
-		if (!pos.block) {
-			needed += some;
-			continue;
-		}
-		for (end = pos.i + some; pos.i < end; pos.i++) {
-			if (!pos.block->pages[pos.i])
-				needed++;
-			else if (!is_spare(pos.block, pos.i))
-				return -EBUSY;
-			else if (!can_serve(pos.block, pos.i, &last, &ours))
-				needed++;
-		}
+	for (; pos.i < end; pos.i++) {
+		if (!pages[pos.i])
+			needed++;
+		else if (refs[pos.i])
+			return -EBUSY;
+		else if (pos.block->copied || !can_serve(pages[pos.i], &last))
+			needed++;
 	}
 	return needed;
+}
+
+/* The same for @count places, with the first of which @pos and @some begin. */
+long places_needed(struct gntalloc_file *file, struct gntalloc_pos pos,
+		   u32 some, u64 index, u32 count)
+{
+	long needed = 0;
+	int of_piece;
+
+	lockdep_assert_held(&file->lock);
+	for (;;) {
+		of_piece =
+			pos.block ? needed_of_piece(pos, pos.i + some) : some;
+		if (of_piece < 0)
+			return of_piece;
+		needed += of_piece;
+		count -= some;
+		if (!count)
+			return needed;
+		index += some;
+		some = count;
+		pos = arena_piece(file, index, &some);
+	}
 }
 
 /* Have @count pages at hand that are charged. */
@@ -253,10 +260,11 @@ static int fill_piece(struct gntalloc_file *file, struct vm_area_struct *vma,
 		      unsigned long addr, struct gntalloc_pos pos, u32 count,
 		      struct gntalloc_fresh *fresh)
 {
-	struct page **pages = pos.block->pages, *last = NULL;
+	struct page **pages = pos.block->pages;
 	u32 end = pos.i + count, row;
+	struct last_chunk last = { NULL };
 	struct gntalloc_pos at = pos;
-	bool ours = false, any;
+	bool any;
 	int err = 0;
 
 	for (; at.i < end && !err; at.i += row) {
@@ -264,7 +272,8 @@ static int fill_piece(struct gntalloc_file *file, struct vm_area_struct *vma,
 		for (row = 0; at.i + row < end; row++) {
 			if (!pages[at.i + row])
 				continue;
-			if (can_serve(pos.block, at.i + row, &last, &ours))
+			if (!pos.block->copied &&
+			    can_serve(pages[at.i + row], &last))
 				break;
 			any = true;
 		}
@@ -274,7 +283,7 @@ static int fill_piece(struct gntalloc_file *file, struct vm_area_struct *vma,
 		}
 		if (any) {
 			take_out(file, at, row);
-			last = NULL;
+			last.end = NULL;
 		}
 		err = fill_row(file, vma,
 			       addr + ((at.i - pos.i + 0ul) << PAGE_SHIFT), at,

@@ -36,6 +36,13 @@ static inline int map_count(struct page *page)
 	return atomic_read(&page->_mapcount) + 1;
 }
 
+/* Kernels may clear all variables, those that are written first, too. */
+#if __has_attribute(uninitialized)
+#define __not_cleared __attribute__((uninitialized))
+#else
+#define __not_cleared
+#endif
+
 #ifdef CONFIG_NO_PAGE_MAPCOUNT
 #define CHUNKS_HAVE_MAP_COUNTS 0
 #else

@@ -149,6 +149,12 @@ static inline bool is_spare(struct gntalloc_block *block, unsigned int i)
 #define ARENA_FIRST (GNTALLOC_ARENA >> PAGE_SHIFT)
 #define ARENA_END (2 * ARENA_FIRST)
 
+static inline bool is_arena(u64 index, u64 count)
+{
+	return index >= ARENA_FIRST && index < ARENA_END &&
+	       count <= ARENA_END - index;
+}
+
 /*
  * A page of a file: the @i-th of @block, which is NULL for none. It is good as
  * long as the lock of the file is held.
@@ -237,7 +243,7 @@ void spare_exit(void);
 /* refs.c: grant references */
 int refs_claim(grant_ref_t *refs, unsigned int count);
 void refs_release(const grant_ref_t *refs, unsigned int count);
-u32 refs_end(const struct gntalloc_ending *ending, u32 which);
+u32 refs_end(const grant_ref_t *refs, unsigned int count, u32 which);
 void refs_exit(void);
 
 /* ioctl.c, arena.c, share.c, mmap.c: the device */
@@ -255,12 +261,12 @@ int insert_run(struct vm_area_struct *vma, unsigned long addr,
 	       struct gntalloc_pos pos, unsigned long count);
 
 /* arena.c: the places of an arena */
-bool is_arena(u64 index, u64 count);
 struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
 				u32 *count);
 u32 pages_that_serve(struct gntalloc_block *block, unsigned int i,
 		     unsigned int count);
-long places_needed(struct gntalloc_file *file, u64 index, u32 count);
+long places_needed(struct gntalloc_file *file, struct gntalloc_pos pos,
+		   u32 some, u64 index, u32 count);
 int places_fill(struct gntalloc_file *file, struct vm_area_struct *vma,
 		unsigned long addr, u64 index, u32 count,
 		struct gntalloc_fresh *fresh);

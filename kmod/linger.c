@@ -114,7 +114,7 @@ static unsigned int reap(unsigned int max)
 		if (!first)
 			break;
 		gone = first->some;
-		ended = refs_end(&gone, pages_idle(&gone));
+		ended = refs_end(gone.refs, gone.count, pages_idle(&gone));
 		keep(&first->some, ~ended);
 
 		spin_lock(&list_lock);

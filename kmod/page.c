@@ -153,7 +153,7 @@ void page_flush(struct gntalloc_ending *ending)
 
 	if (!ending->count)
 		return;
-	ended = refs_end(ending, pages_idle(ending));
+	ended = refs_end(ending->refs, ending->count, pages_idle(ending));
 	for (i = 0; i < ending->count; i++) {
 		if (leave_chunk(ending->pages[i]))
 			own |= BIT(i);

@@ -251,9 +251,10 @@ static void rest(unsigned int count)
 }
 
 /*
- * End the grants of those pages in @ending whose bit is set in @which, but not
- * those that the peer maps; the bits of the others are set in what is returned.
- * One operation asks and ends (XSA-396).
+ * End the grants of those of @count references whose bit is set in @which, but
+ * not where the peer maps the page; the bits of the others are set in what is
+ * returned. One operation asks and ends (XSA-396). 0 is no reference, and has
+ * ended.
  *
  * It also frees the reference to the kernel, which gives out the last freed
  * first: so they are taken back from there, which another driver could only
@@ -261,7 +262,7 @@ static void rest(unsigned int count)
  * reference alone, gnttab_end_foreign_access_ref(), writes a line to the log
  * for each page that a peer still maps, which is no more than usual here.
  */
-u32 refs_end(const struct gntalloc_ending *ending, u32 which)
+u32 refs_end(const grant_ref_t *refs, unsigned int count, u32 which)
 {
 	unsigned int i, granted = 0;
 	u32 ended = 0;
@@ -271,11 +272,11 @@ u32 refs_end(const struct gntalloc_ending *ending, u32 which)
 	may_rest = READ_ONCE(ref_delay) && enough(0);
 	if (!may_rest)
 		let_go(0);
-	for (i = 0; i < ending->count; i++) {
+	for (i = 0; i < count; i++) {
 		if (!(which & BIT(i)))
 			continue;
-		if (ending->refs[i]) {
-			if (!gnttab_try_end_foreign_access(ending->refs[i]))
+		if (refs[i]) {
+			if (!gnttab_try_end_foreign_access(refs[i]))
 				continue;
 			granted++;
 		}

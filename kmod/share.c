@@ -16,32 +16,48 @@
 /* So many references have room on the stack. */
 #define FEW_REFS 64
 
-/* All places have a page that can serve: zero them, and grant them. */
-static void grant(struct gntalloc_file *file,
-		  const struct ioctl_gntalloc_share *op,
-		  const grant_ref_t *refs)
+/* The pages of a piece can serve: zero them, and grant them. */
+static void grant_piece(const struct ioctl_gntalloc_share *op,
+			struct gntalloc_pos pos, u32 count,
+			const grant_ref_t *refs)
 {
 	bool readonly = !(op->flags & GNTALLOC_FLAG_WRITABLE);
+	grant_ref_t *ref = block_refs(pos.block) + pos.i;
+	u32 *notify = block_notify(pos.block) + pos.i;
+	struct page **pages = pos.block->pages + pos.i;
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		struct page *page = pages[i];
+
+		if (notify[i] != NOTIFY_FRESH)
+			clear_highpage(page);
+		notify[i] = NOTIFY_LISTED;
+		ref[i] = refs[i];
+		gnttab_grant_foreign_access_ref(
+			refs[i], op->domid, xen_page_to_gfn(page), readonly);
+	}
+}
+
+/* All of them, with the first of which @pos and @some begin. */
+static void grant(struct gntalloc_file *file,
+		  const struct ioctl_gntalloc_share *op,
+		  struct gntalloc_pos pos, u32 some, const grant_ref_t *refs)
+{
 	u64 index = op->index >> PAGE_SHIFT;
-	u32 left = op->count, some, end;
-	struct gntalloc_pos pos;
+	u32 count = op->count;
 
-	for (; left; left -= some, index += some) {
-		some = left;
-		pos = arena_piece(file, index, &some);
+	for (;;) {
 		spare_add(file, pos.block, -(int)some);
-		for (end = pos.i + some; pos.i < end; pos.i++) {
-			struct page *page = pos.block->pages[pos.i];
-
-			if (block_notify(pos.block)[pos.i] != NOTIFY_FRESH)
-				clear_highpage(page);
-			block_refs(pos.block)[pos.i] = *refs;
-			block_notify(pos.block)[pos.i] = NOTIFY_LISTED;
-			gnttab_grant_foreign_access_ref(*refs++, op->domid,
-							xen_page_to_gfn(page),
-							readonly);
-		}
+		grant_piece(op, pos, some, refs);
+		refs += some;
+		count -= some;
+		if (!count)
+			return;
 		cond_resched();
+		index += some;
+		some = count;
+		pos = arena_piece(file, index, &some);
 	}
 }
 
@@ -72,13 +88,16 @@ static long try_share(struct gntalloc_file *file,
 {
 	u64 index = op->index >> PAGE_SHIFT;
 	struct vm_area_struct *vma;
+	struct gntalloc_pos pos;
+	u32 some = op->count;
 	long needed;
 	int err;
 
 	lockdep_assert_held(&file->lock);
 	if (file->mm != current->mm)
 		return -EPERM;
-	needed = places_needed(file, index, op->count);
+	pos = arena_piece(file, index, &some);
+	needed = places_needed(file, pos, some, index, op->count);
 	if (needed < 0 || (needed && (!may_fill || needed > fresh->count)))
 		return needed;
 	if (needed) {
@@ -90,8 +109,9 @@ static long try_share(struct gntalloc_file *file,
 			not_fresh(file, index, op->count);
 			return err == -EAGAIN ? op->count : err;
 		}
+		pos = arena_piece(file, index, &some);
 	}
-	grant(file, op, refs);
+	grant(file, op, pos, some, refs);
 	return 0;
 }
 
@@ -147,7 +167,8 @@ static long share(struct gntalloc_file *file,
 long ioctl_share(struct gntalloc_file *file,
 		 struct ioctl_gntalloc_share __user *arg)
 {
-	grant_ref_t few[FEW_REFS], *refs = few;
+	grant_ref_t few[FEW_REFS] __not_cleared;
+	grant_ref_t *refs = few;
 	struct ioctl_gntalloc_share op;
 	long err;
 
@@ -165,7 +186,7 @@ long ioctl_share(struct gntalloc_file *file,
 
 	if (op.count > FEW_REFS) {
 		refs = kvmalloc_array(op.count, sizeof(*refs),
-				      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+				      GFP_KERNEL | __GFP_NOWARN);
 		if (!refs)
 			return -ENOMEM;
 	}
@@ -195,22 +216,23 @@ static u32 unlist_some(struct gntalloc_file *file, struct gntalloc_pos pos,
 		       u32 count)
 {
 	struct gntalloc_block *block = pos.block;
-	struct gntalloc_ending ending;
+	grant_ref_t *refs = block_refs(block) + pos.i;
+	u32 *notify = block_notify(block) + pos.i;
+	u32 room = min(count, spare_room(file));
 	u32 n, ended;
 
-	for (n = 0; n < count; n++)
-		page_unlist(block, pos.i + n);
-
-	ending.count = min(count, spare_room(file));
-	if (!ending.count)
+	for (n = 0; n < count; n++) {
+		if (notify[n] == NOTIFY_LISTED)
+			notify[n] = 0;
+		else
+			page_unlist(block, pos.i + n);
+	}
+	if (!room)
 		return count;
-	memcpy(ending.refs, block_refs(block) + pos.i,
-	       ending.count * sizeof(*ending.refs));
-	ended = pages_that_serve(block, pos.i, ending.count);
-	ended = refs_end(&ending, ended);
-	for (n = 0; n < ending.count; n++)
+	ended = refs_end(refs, room, pages_that_serve(block, pos.i, room));
+	for (n = 0; n < room; n++)
 		if (ended & BIT(n))
-			block_refs(block)[pos.i + n] = 0;
+			refs[n] = 0;
 	spare_add(file, block, hweight32(ended));
 	return count - hweight32(ended);
 }
@@ -230,23 +252,34 @@ static void take_rest_out(struct gntalloc_file *file, struct gntalloc_pos pos,
 	}
 }
 
-static void unshare(struct gntalloc_file *file, u64 index, u32 count)
+static void unshare_piece(struct gntalloc_file *file, struct gntalloc_pos pos,
+			  u32 count)
 {
-	struct gntalloc_pos pos, at;
-	u32 some, end, left, n;
+	u32 end = pos.i + count, left = 0, n;
+	struct gntalloc_pos at = pos;
 
-	for (; count; count -= some, index += some) {
-		some = count;
-		pos = arena_piece(file, index, &some);
-		left = 0;
-		end = pos.i + some;
-		for (at = pos; at.i < end; at.i += n) {
-			n = min_t(u32, end - at.i, GNTALLOC_ENDING_MAX);
-			left += unlist_some(file, at, n);
-		}
-		if (left)
-			take_rest_out(file, pos, some);
-		settle_block(file, pos.block);
+	for (; at.i < end; at.i += n) {
+		n = min_t(u32, end - at.i, GNTALLOC_ENDING_MAX);
+		left += unlist_some(file, at, n);
+	}
+	if (left)
+		take_rest_out(file, pos, count);
+}
+
+/* @count places from @pos on are listed; blocks follow each other. */
+static void unshare(struct gntalloc_file *file, struct gntalloc_pos pos,
+		    u32 count)
+{
+	u32 some;
+
+	while (count) {
+		some = min_t(u32, count, pos.block->count - pos.i);
+		unshare_piece(file, pos, some);
+		count -= some;
+		if (!count && pos.block->live)
+			return;
+		pos.block = settle_block(file, pos.block);
+		pos.i = 0;
 	}
 }
 
@@ -254,6 +287,7 @@ long ioctl_unshare(struct gntalloc_file *file,
 		   struct ioctl_gntalloc_unshare __user *arg)
 {
 	struct ioctl_gntalloc_unshare op;
+	struct gntalloc_pos pos;
 	u64 index;
 	long err = 0;
 
@@ -265,12 +299,13 @@ long ioctl_unshare(struct gntalloc_file *file,
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
+	pos = file_find_run(file, index, op.count);
 	if (file->mm != current->mm)
 		err = -EPERM;
-	else if (!file_find_run(file, index, op.count).block)
+	else if (!pos.block)
 		err = -EINVAL;
 	else
-		unshare(file, index, op.count);
+		unshare(file, pos, op.count);
 	mutex_unlock(&file->lock);
 	return err;
 }

@@ -61,7 +61,7 @@ void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
 	       int count)
 {
 	lockdep_assert_held(&file->lock);
-	if (!file->spare && count > 0)
+	if (count > 0 && !delayed_work_pending(&look_after_work))
 		look_later();
 	block->spare += count;
 	file->spare += count;
