@@ -44,9 +44,11 @@ struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
 }
 
 /*
- * Does nobody but the owner have anything of the chunk of @head, which all its
- * places map once? That may cost a page that could be used, if another one of
- * the chunk is held.
+ * Does nobody but the owner have anything of the chunk from @head to @end, and
+ * do all its places map theirs? They do so once at the most, as only an empty
+ * place gets a page. It may cost a page that could be used, if another one of
+ * the chunk is held: what began as I/O on the last share would go on in the
+ * next one.
  */
 static bool chunk_is_ours(struct page *head, struct page *end)
 {
@@ -61,39 +63,35 @@ static bool chunk_is_ours(struct page *head, struct page *end)
 	return mapped == count && page_count(head) == 1 + count;
 }
 
-/* The chunk that was asked about last, from @head to @end, and the answer. */
-struct last_chunk {
-	struct page *head, *end;
-	bool ours;
-};
-
 /*
- * May a page, of a block that is not copied, be granted anew, or stay to be
- * granted later? Only its owner may map it, and nothing in this kernel hold it:
- * what began as I/O on the last share would go on in the next one.
+ * Pages of a block, from @i up to @end, that lie in the chunk of the first one:
+ * may they be granted anew, or stay to be granted later? The first one behind
+ * them goes to *@next.
  */
-static inline bool can_serve(struct page *page, struct last_chunk *last)
+static __always_inline bool chunk_can_serve(struct gntalloc_block *block,
+					    unsigned int i, unsigned int end,
+					    unsigned int *next)
 {
-	if (page < last->head || page >= last->end) {
-		last->head = compound_head(page);
-		last->end = last->head + (1ul << compound_order(last->head));
-		last->ours = chunk_is_ours(last->head, last->end);
-	}
-	return last->ours && map_count(page) == 1;
+	struct page **pages = block->pages;
+	struct page *head = compound_head(pages[i]);
+	struct page *behind = head + (1ul << compound_order(head));
+
+	while (++i < end && pages[i] >= head && pages[i] < behind)
+		;
+	*next = i;
+	return !block->copied && chunk_is_ours(head, behind);
 }
 
-/* Which of up to 32 pages from @i on of @block can serve. */
-u32 pages_that_serve(struct gntalloc_block *block, unsigned int i,
+/* Which of up to 32 pages from @first on of @block can serve. */
+u32 pages_that_serve(struct gntalloc_block *block, unsigned int first,
 		     unsigned int count)
 {
-	struct page **pages = block->pages + i;
-	struct last_chunk last = { NULL };
-	unsigned int n;
+	unsigned int i, next, end = first + count;
 	u32 which = 0;
 
-	for (n = 0; n < count && !block->copied; n++)
-		if (can_serve(pages[n], &last))
-			which |= BIT(n);
+	for (i = first; i < end; i = next)
+		if (chunk_can_serve(block, i, end, &next))
+			which |= GENMASK(next - first - 1, i - first);
 	return which;
 }
 
@@ -101,20 +99,23 @@ u32 pages_that_serve(struct gntalloc_block *block, unsigned int i,
  * How many of the places of a piece, @pos to @end, cannot be used as they are.
  * EBUSY: one is taken.
  */
-static int needed_of_piece(struct gntalloc_pos pos, u32 end)
+static int needed_of_piece(struct gntalloc_pos pos, unsigned int end)
 {
-	struct page **pages = pos.block->pages;
 	grant_ref_t *refs = block_refs(pos.block);
-	struct last_chunk last = { NULL };
+	unsigned int i, next;
 	int needed = 0;
 
-	for (; pos.i < end; pos.i++) {
-		if (!pages[pos.i])
+	for (i = pos.i; i < end; i = next) {
+		if (!pos.block->pages[i]) {
+			next = i + 1;
 			needed++;
-		else if (refs[pos.i])
-			return -EBUSY;
-		else if (pos.block->copied || !can_serve(pages[pos.i], &last))
-			needed++;
+			continue;
+		}
+		if (!chunk_can_serve(pos.block, i, end, &next))
+			needed += next - i;
+		for (; i < next; i++)
+			if (refs[i])
+				return -EBUSY;
 	}
 	return needed;
 }
@@ -255,39 +256,50 @@ static int fill_row(struct gntalloc_file *file, struct vm_area_struct *vma,
 	return err;
 }
 
+/*
+ * The places from @i to @end of a block that cannot serve and lie in a row; the
+ * first behind them is returned. Their pages, if any, set *@any.
+ */
+static unsigned int row_to_fill(struct gntalloc_block *block, unsigned int i,
+				unsigned int end, bool *any)
+{
+	unsigned int next;
+
+	*any = false;
+	for (; i < end; i = next) {
+		next = i + 1;
+		if (!block->pages[i])
+			continue;
+		if (chunk_can_serve(block, i, end, &next))
+			break;
+		*any = true;
+	}
+	return i;
+}
+
 /* Fill those of @count places from @pos on, in a block, that cannot serve. */
 static int fill_piece(struct gntalloc_file *file, struct vm_area_struct *vma,
 		      unsigned long addr, struct gntalloc_pos pos, u32 count,
 		      struct gntalloc_fresh *fresh)
 {
-	struct page **pages = pos.block->pages;
-	u32 end = pos.i + count, row;
-	struct last_chunk last = { NULL };
-	struct gntalloc_pos at = pos;
-	bool any;
+	unsigned int first = pos.i, end = first + count, behind;
 	int err = 0;
+	bool any;
 
-	for (; at.i < end && !err; at.i += row) {
-		any = false;
-		for (row = 0; at.i + row < end; row++) {
-			if (!pages[at.i + row])
-				continue;
-			if (!pos.block->copied &&
-			    can_serve(pages[at.i + row], &last))
+	while (pos.i < end && !err) {
+		behind = row_to_fill(pos.block, pos.i, end, &any);
+		if (any)
+			take_out(file, pos, behind - pos.i);
+		if (behind > pos.i)
+			err = fill_row(file, vma,
+				       addr + ((pos.i - first + 0ul)
+					       << PAGE_SHIFT),
+				       pos, behind - pos.i, fresh);
+		/* Those that can serve. */
+		for (pos.i = behind; pos.i < end && !err; pos.i = behind)
+			if (!pos.block->pages[pos.i] ||
+			    !chunk_can_serve(pos.block, pos.i, end, &behind))
 				break;
-			any = true;
-		}
-		if (!row) {
-			row = 1;
-			continue;
-		}
-		if (any) {
-			take_out(file, at, row);
-			last.end = NULL;
-		}
-		err = fill_row(file, vma,
-			       addr + ((at.i - pos.i + 0ul) << PAGE_SHIFT), at,
-			       row, fresh);
 	}
 	return err;
 }

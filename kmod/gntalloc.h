@@ -28,6 +28,7 @@
 #ifndef GNTALLOC_H
 #define GNTALLOC_H
 
+#include <linux/atomic.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
@@ -231,8 +232,20 @@ void linger_reap(void);
 void linger_exit(void);
 
 /* spare.c: pages that wait for their next share */
+extern atomic_t spare_pages;
 void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
-	       int count);
+	       unsigned int count);
+/* @count pages of @block are not spare any more. */
+static inline void spare_sub(struct gntalloc_file *file,
+			     struct gntalloc_block *block, unsigned int count)
+{
+	lockdep_assert_held(&file->lock);
+	block->spare -= count;
+	file->spare -= count;
+	if (file->least_spare > file->spare)
+		file->least_spare = file->spare;
+	atomic_sub(count, &spare_pages);
+}
 unsigned int spare_room(struct gntalloc_file *file);
 unsigned int spare_take(unsigned int want);
 void file_list(struct gntalloc_file *file);

@@ -187,12 +187,20 @@ void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
 		    struct gntalloc_block *block, unsigned int i)
 {
 	struct page *page = block->pages[i];
+	grant_ref_t ref = block_refs(block)[i];
 
-	if (is_spare(block, i))
-		spare_add(file, block, -1);
 	block->pages[i] = NULL;
 	block->live--;
-	page_end(ending, page, block_refs(block)[i]);
+	if (!ref)
+		spare_sub(file, block, 1);
+	if (ref || !PageCompound(page)) {
+		page_end(ending, page, ref);
+		return;
+	}
+	/* Nothing is left to end, and what else holds it has the chunk. */
+	pages_uncharge(1);
+	if (leave_chunk(page))
+		put_page(page);
 }
 
 /*

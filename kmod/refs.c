@@ -151,10 +151,12 @@ static unsigned int resting_max(void)
  */
 static unsigned int take_rested(grant_ref_t *refs, unsigned int want)
 {
-	unsigned int got = 0;
+	unsigned int half = resting_max() / 2, got = 0;
+	unsigned int many = min(want, resting - min(resting, half));
 
-	while (got < want && resting &&
-	       (resting > resting_max() / 2 || rested(0)))
+	while (got < many)
+		refs[got++] = take_oldest();
+	while (got < want && resting && rested(0))
 		refs[got++] = take_oldest();
 	return got;
 }
@@ -232,6 +234,7 @@ int refs_claim(grant_ref_t *refs, unsigned int count)
  */
 static void rest(unsigned int count)
 {
+	u32 since = (u32)jiffies;
 	unsigned int i, at;
 	grant_ref_t chain;
 
@@ -245,7 +248,7 @@ static void rest(unsigned int count)
 	for (i = count; i; i--) {
 		at = (oldest + resting + i - 1) % RESTING_MAX;
 		ring[at].ref = gnttab_claim_grant_reference(&chain);
-		ring[at].since = (u32)jiffies;
+		ring[at].since = since;
 	}
 	resting += count;
 }

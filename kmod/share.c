@@ -48,7 +48,7 @@ static void grant(struct gntalloc_file *file,
 	u32 count = op->count;
 
 	for (;;) {
-		spare_add(file, pos.block, -(int)some);
+		spare_sub(file, pos.block, some);
 		grant_piece(op, pos, some, refs);
 		refs += some;
 		count -= some;

@@ -28,7 +28,8 @@ module_param(spare_idle, uint, 0644);
 MODULE_PARM_DESC(spare_idle,
 		 "Milliseconds after which spare pages go that nobody needed");
 
-static atomic_t spare;
+/* Of all files. */
+atomic_t spare_pages;
 
 static int only_read(const char *value, const struct kernel_param *kp)
 {
@@ -38,7 +39,7 @@ static int only_read(const char *value, const struct kernel_param *kp)
 
 static int get_spare(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%u\n", atomic_read(&spare));
+	return sysfs_emit(buffer, "%u\n", atomic_read(&spare_pages));
 }
 module_param_call(spare, only_read, get_spare, NULL, 0444);
 MODULE_PARM_DESC(spare, "Pages that wait for their next share");
@@ -56,17 +57,16 @@ static void look_later(void)
 			   max(msecs_to_jiffies(READ_ONCE(spare_idle)), 1ul));
 }
 
-/* @count pages of @block are spare now, or -@count are not any more. */
+/* @count more pages of @block are spare. */
 void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
-	       int count)
+	       unsigned int count)
 {
 	lockdep_assert_held(&file->lock);
-	if (count > 0 && !delayed_work_pending(&look_after_work))
+	if (!delayed_work_pending(&look_after_work))
 		look_later();
 	block->spare += count;
 	file->spare += count;
-	file->least_spare = min(file->least_spare, file->spare);
-	atomic_add(count, &spare);
+	atomic_add(count, &spare_pages);
 }
 
 /* How many more pages may be spare. */
@@ -133,7 +133,7 @@ unsigned int spare_take(unsigned int want)
 
 	mutex_lock(&files_lock);
 	list_for_each_entry(file, &files, link) {
-		if (got >= want || !atomic_read(&spare))
+		if (got >= want || !atomic_read(&spare_pages))
 			break;
 		mutex_lock(&file->lock);
 		got += take(file, want - got);
@@ -159,14 +159,14 @@ static void look_after(struct work_struct *work)
 		mutex_unlock(&file->lock);
 	}
 	mutex_unlock(&files_lock);
-	if (atomic_read(&spare))
+	if (atomic_read(&spare_pages))
 		look_later();
 }
 
 static unsigned long count_spare(struct shrinker *shrinker,
 				 struct shrink_control *sc)
 {
-	return atomic_read(&spare);
+	return atomic_read(&spare_pages);
 }
 
 /* The kernel may be short of memory for somebody who holds a lock of ours. */
