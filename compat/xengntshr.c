@@ -50,7 +50,7 @@ xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger,
 	h = gntshr_open(logger, 0);
 	/* A share with a mapping of its own may go by munmap(). */
 	if (h)
-		h->no_windows = true;
+		h->no_arenas = true;
 	return (xengntshr_handle *)h;
 }
 

@@ -102,6 +102,12 @@ struct xentoollog_logger;
 /** What a program has open of the driver, and what it shares through it. */
 typedef struct gntshr_handle gntshr_handle;
 
+/**
+ * Unmap pages as soon as they are unshared, so that whoever touches them then
+ * gets SIGSEGV. Shares cost several times as much: for finding such errors.
+ */
+#define GNTSHR_OPEN_UNMAP 1u
+
 /** The peer may write to the pages, not only read them. */
 #define GNTSHR_WRITABLE 1u
 
@@ -117,10 +123,10 @@ typedef struct gntshr_handle gntshr_handle;
  *			one or a later one on the handle, gntshr_close()
  *			excepted; or NULL for nobody. It is borrowed: it must
  *			outlive the handle.
- * @param open_flags	0; no flag is defined.
+ * @param open_flags	GNTSHR_OPEN_UNMAP, or 0
  * @return a handle, which gntshr_close() releases; or NULL with errno, and
  *	nothing is open:
- *	- EINVAL: open_flags is not 0
+ *	- EINVAL: there is no such flag
  *	- ENOENT, ENODEV, ENXIO: there is no such device: this is not a Xen
  *	  domain, or the module xen-gntalloc is not loaded
  *	- EACCES, EPERM: this user may not open it

@@ -34,6 +34,8 @@ static void after_fork(bool child)
 	for (h = handles; h; h = h->next) {
 		if (child)
 			h->forked = true;
+		else
+			gntshr_arenas_retire(h);
 		pthread_mutex_unlock(&h->lock);
 	}
 	pthread_mutex_unlock(&handles_lock);
@@ -96,7 +98,7 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 	struct gntshr_handle *h;
 	int error;
 
-	if (open_flags) {
+	if (open_flags & ~GNTSHR_OPEN_UNMAP) {
 		gntshr_fail(logger, EINVAL, "open flags %#x are not known",
 			    open_flags);
 		return NULL;
@@ -115,6 +117,7 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 		return NULL;
 	}
 	h->logger = logger;
+	h->no_arenas = open_flags & GNTSHR_OPEN_UNMAP;
 	error = pthread_mutex_init(&h->lock, NULL);
 	if (error) {
 		free(h);
@@ -158,21 +161,18 @@ static bool has_mapping(struct gntshr_handle *h,
 			const struct gntshr_mapping *mapping)
 {
 	struct gntshr_share *share = gntshr_table_find(h, mapping->addr);
-	struct gntshr_window *window;
 
-	if (!share || share->window) {
-		window = gntshr_table_find_window(h, mapping->addr);
-		share = window ? &window->all : NULL;
-	}
-	return share && is_part(mapping, share);
+	return (share && is_part(mapping, share)) ||
+	       gntshr_arenas_have(h, mapping);
 }
 
 /*
- * Unmap a copy that a child has. Some, or all, were never there if the parent
+ * Unmap a copy that a child has, or what is left of an arena that the program
+ * unmapped a part of. Some, or all, of a child's were never there if the parent
  * kept them out of it with MADV_DONTFORK. Another handle may have pages in that
  * place, even with the same index.
  */
-static int drop_copy(void *handle, const struct gntshr_mapping *mapping)
+static int drop_mapping(void *handle, const struct gntshr_mapping *mapping)
 {
 	struct gntshr_handle *h = handle, *other;
 	bool ours = has_mapping(h, mapping);
@@ -194,17 +194,21 @@ static int drop_copy(void *handle, const struct gntshr_mapping *mapping)
  */
 int gntshr_close(gntshr_handle *h)
 {
-	int before = errno, error = 0, cancel;
+	int before = errno, error = 0, dropped, cancel;
 
 	if (!h)
 		return 0;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&handles_lock);
-	if (h->forked && gntshr_sys_mappings(h->fd, drop_copy, h))
+	if (h->forked && gntshr_sys_mappings(h->fd, drop_mapping, h))
 		error = errno;
-	if (gntshr_drop_shares(h))
+	dropped = gntshr_drop_shares(h);
+	if (!error)
+		error = dropped;
+	if (h->arenas && gntshr_sys_mappings(h->fd, drop_mapping, h) && !error)
 		error = errno;
+	gntshr_arenas_forget(h);
 	if (gntshr_sys_close(h->fd) && !error)
 		error = errno;
 	unlist_handle(h);

@@ -14,60 +14,92 @@
 #include "gntshr.h"
 #pragma GCC visibility pop
 
+struct ioctl_gntalloc_alloc_gref;
+
 #define GNTSHR_PAGE_SIZE 4096u
 /* The last domid that is a domain: those from 0x7FF0 on have other meanings. */
 #define GNTSHR_DOMID_LAST 0x7FEFu
 
 /*
- * One share. It is made whole before it enters the table of its handle, and
- * from then on guarded by the lock of the handle.
+ * One share with a mapping of its own. It is made whole before it enters the
+ * table of its handle, and from then on guarded by the lock of the handle.
  *
  * @index	what the driver knows it by: the offset for mmap
- * @window	where it is mapped; NULL: it has a mapping of its own
- * @ending	a thread is in gntshr_unshare() with it
  * @unlisted	the driver was told to end it, only the mapping is left
  */
 struct gntshr_share {
 	char *addr;
 	uint32_t count;
 	uint64_t index;
-	struct gntshr_window *window;
-	bool ending;
 	bool unlisted;
 };
 
-/* 4 MiB of addresses, and two page tables at the most. */
-#define GNTSHR_WINDOW_PAGES 1024u
-#define GNTSHR_WINDOW_SIZE ((size_t)GNTSHR_WINDOW_PAGES * GNTSHR_PAGE_SIZE)
+/* A place's number plus 1; 0 for none. */
+struct gntshr_links {
+	uint32_t prev, next;
+};
+
+/* Free runs of places are sorted by their length, more finely up to 15. */
+#define GNTSHR_CLASSES 224u
+#define GNTSHR_CLASS_WORDS ((GNTSHR_CLASSES + 63) / 64)
 
 /*
- * A mapping with places for many shares. It lives as long as it is the one of
- * its handle that takes new shares, and after that until the last of them ends;
- * guarded by the lock of the handle.
+ * One mapping with places for many shares; guarded by the lock of the handle.
+ * The places up to @used are runs, each one share or free; see arena.c.
  *
- * @all		what it spans, as if that were one share
+ * @index	of the first place
+ * @places	how many it has
+ * @used	places from here on had no share yet
  * @shares	how many are in it
- * @taken	how many ever were
- * @holed	the program unmapped a part, where something else is by now
- * @at		the share that has this page of it, or NULL
+ * @forked	a child has a copy of it: it takes no new shares
+ * @holed	nor does this one, as the program unmapped a part, where
+ *		something else may be by now
+ * @filled	a bit for each class that has runs
+ * @runs	a list for each class: a place's number plus 1, or 0
+ * @links	of the first place of each free run
+ * @tags	what each place is
  */
-struct gntshr_window {
-	struct gntshr_share all;
-	unsigned int shares, taken;
-	bool holed;
-	struct gntshr_share *at[GNTSHR_WINDOW_PAGES];
+struct gntshr_arena {
+	struct gntshr_arena *next;
+	char *addr;
+	uint64_t index;
+	uint32_t places, used, shares;
+	bool forked, holed;
+	uint64_t filled[GNTSHR_CLASS_WORDS];
+	uint32_t runs[GNTSHR_CLASSES];
+	struct gntshr_links *links;
+	uint32_t tags[];
+};
+
+/* A share in an arena, or places for one. */
+struct gntshr_slot {
+	struct gntshr_arena *arena;
+	uint32_t first, count;
+};
+
+/* The longest run that a tag can tell of. */
+#define GNTSHR_PLACES_MAX ((1u << 29) - 1)
+
+/* What a place is; a tag has it above the length of the run, or the way. */
+enum gntshr_kind {
+	GNTSHR_NOTHING,
+	GNTSHR_FREE,	 /* the first or the last place of a free run */
+	GNTSHR_INSIDE,	 /* a place of a share, so far behind its first one */
+	GNTSHR_SHARED,	 /* the first place of a share */
+	GNTSHR_UNLISTED, /* the first place of a share that is only mapped */
+	GNTSHR_GONE,	 /* the first place of a run that was unmapped */
 };
 
 /* So many peers are kept in mind, if their numbers do not lie far apart. */
 #define GNTSHR_OTHERS 64u
 
 /*
- * @lock	guards the table, what is in it, and what is said of windows
+ * @lock	guards the table, what is in it, and the arenas
  * @shares	those with a mapping of their own, a tree of tsearch(3)
- * @window	the newest window, which takes new shares, or NULL
- * @windows	the others, another such tree
- * @no_windows	the driver has none, or they are not wanted
- * @alone	so many small shares get no window
+ * @arenas	the newest first
+ * @next_place	in the next arena
+ * @no_arenas	the driver has none, or they are not wanted
+ * @alone	so many shares try to get no new arena
  * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
  * @others	domids, plus 1, that were found not to be that of this domain:
@@ -78,9 +110,10 @@ struct gntshr_handle {
 	int fd;
 	struct xentoollog_logger *logger;
 	pthread_mutex_t lock;
-	void *shares, *windows;
-	struct gntshr_window *window;
-	bool no_windows, has_shared;
+	void *shares;
+	struct gntshr_arena *arenas;
+	uint64_t next_place;
+	bool no_arenas, has_shared;
 	unsigned int alone;
 	bool forked;
 	_Atomic uint16_t others[GNTSHR_OTHERS];
@@ -100,28 +133,74 @@ static inline size_t gntshr_share_size(const struct gntshr_share *share)
 	return (size_t)share->count * GNTSHR_PAGE_SIZE;
 }
 
+static inline size_t gntshr_slot_size(const struct gntshr_slot *slot)
+{
+	return (size_t)slot->count * GNTSHR_PAGE_SIZE;
+}
+
+static inline char *gntshr_slot_addr(const struct gntshr_slot *slot)
+{
+	return slot->arena->addr + (size_t)slot->first * GNTSHR_PAGE_SIZE;
+}
+
+static inline uint64_t gntshr_slot_index(const struct gntshr_slot *slot)
+{
+	return slot->arena->index + (uint64_t)slot->first * GNTSHR_PAGE_SIZE;
+}
+
 /* table.c: which addresses belong to which share; with the lock held */
 int gntshr_table_add(struct gntshr_handle *h, struct gntshr_share *share);
 void gntshr_table_remove(struct gntshr_handle *h, struct gntshr_share *share);
 struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
 				       const void *addr);
-struct gntshr_share *gntshr_table_overlap(struct gntshr_handle *h,
-					  const struct gntshr_share *key);
+struct gntshr_share *gntshr_table_overlap(struct gntshr_handle *h, char *addr,
+					  size_t size);
 struct gntshr_share *gntshr_table_any(struct gntshr_handle *h);
-int gntshr_table_add_window(struct gntshr_handle *h,
-			    struct gntshr_window *window);
-void gntshr_table_remove_window(struct gntshr_handle *h,
-				struct gntshr_window *window);
-struct gntshr_window *gntshr_table_find_window(struct gntshr_handle *h,
-					       const char *addr);
-struct gntshr_window *gntshr_table_any_window(struct gntshr_handle *h);
 
-/* window.c: with the lock held */
-int gntshr_window_take(struct gntshr_handle *h, struct gntshr_share *share);
-int gntshr_window_map(struct gntshr_handle *h, struct gntshr_window *window,
-		      struct gntshr_share *share);
-void gntshr_window_leave(struct gntshr_handle *h, struct gntshr_share *share);
-int gntshr_window_end(struct gntshr_handle *h, struct gntshr_window *window);
+static inline size_t gntshr_arena_size(const struct gntshr_arena *arena)
+{
+	return (size_t)arena->places * GNTSHR_PAGE_SIZE;
+}
+
+/* Whether it takes new shares. */
+static inline bool gntshr_arena_takes(const struct gntshr_arena *arena)
+{
+	return !arena->forked && !arena->holed;
+}
+
+/*
+ * Whether shares end by unmapping that part of it: a child has copies of the
+ * pages, and what it has shall stay. In a hole is nothing to unmap.
+ */
+static inline bool gntshr_arena_is_parted(const struct gntshr_arena *arena)
+{
+	return arena->forked && !arena->holed;
+}
+
+/* arena.c: with the lock held */
+bool gntshr_arena_share(struct gntshr_handle *h,
+			struct ioctl_gntalloc_alloc_gref *op,
+			struct gntshr_slot *slot);
+bool gntshr_arena_find(struct gntshr_handle *h, const char *addr,
+		       struct gntshr_slot *slot);
+int gntshr_arena_unshare(struct gntshr_handle *h, struct gntshr_slot *slot);
+int gntshr_arena_end_share(struct gntshr_handle *h, struct gntshr_slot *slot);
+void gntshr_places_leave(const struct gntshr_slot *slot);
+enum gntshr_kind gntshr_places_run(struct gntshr_slot *slot);
+enum gntshr_kind gntshr_places_kind(struct gntshr_slot *slot, uint32_t place);
+void gntshr_places_mark(const struct gntshr_slot *slot, enum gntshr_kind kind);
+
+/* arena-end.c: with the lock held */
+bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot);
+int gntshr_arena_unshare_forked(struct gntshr_handle *h,
+				struct gntshr_slot *slot);
+void gntshr_arenas_end_stale(struct gntshr_handle *h, const char *addr,
+			     size_t size);
+bool gntshr_arenas_have(struct gntshr_handle *h,
+			const struct gntshr_mapping *mapping);
+void gntshr_arenas_retire(struct gntshr_handle *h);
+int gntshr_arenas_end(struct gntshr_handle *h);
+void gntshr_arenas_forget(struct gntshr_handle *h);
 
 /* domid.c */
 bool gntshr_cpuid_domid(uint32_t *domid);
@@ -130,9 +209,8 @@ bool gntshr_cpuid_domid(uint32_t *domid);
 int gntshr_check_owner(struct gntshr_handle *h);
 
 /* unshare.c */
-int gntshr_dealloc(struct gntshr_handle *h, const struct gntshr_share *share);
-void gntshr_end_stale(struct gntshr_handle *h,
-		      const struct gntshr_share *share);
+int gntshr_dealloc(struct gntshr_handle *h, uint64_t index, uint32_t count);
+void gntshr_end_stale(struct gntshr_handle *h, char *addr, size_t size);
 int gntshr_drop_shares(struct gntshr_handle *h);
 
 /* reason.c: errors in words */
@@ -154,7 +232,6 @@ int gntshr_sys_close(int fd);
 int gntshr_sys_ioctl(int fd, unsigned long request, void *arg);
 void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset);
 int gntshr_sys_munmap(void *addr, size_t size);
-int gntshr_sys_empty(void *addr, size_t size);
 int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg);
 long gntshr_sys_page_size(void);
 bool gntshr_sys_exists(const char *path);

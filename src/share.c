@@ -7,6 +7,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+#include <valgrind/memcheck.h>
+#endif
 #include <xen/gntalloc.h>
 
 #include "internal.h"
@@ -22,6 +25,21 @@
  */
 void __msan_unpoison(const volatile void *addr, size_t size)
 	__attribute__((weak));
+
+static void declare_written(const void *addr, size_t size)
+{
+	if (__msan_unpoison)
+		__msan_unpoison(addr, size);
+}
+
+/* Memcheck takes pages that served before for what the program made of them. */
+static void declare_zeroed(const void *addr, size_t size)
+{
+	declare_written(addr, size);
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+	VALGRIND_MAKE_MEM_DEFINED(addr, size);
+#endif
+}
 
 /* What the driver gets to do with a page that goes. */
 struct notification {
@@ -87,39 +105,23 @@ static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
 	return 0;
 }
 
-static int map(struct gntshr_handle *h, struct gntshr_share *share)
-{
-	if (!gntshr_window_take(h, share))
-		return 0;
-	share->addr =
-		gntshr_sys_mmap(h->fd, gntshr_share_size(share), share->index);
-	return share->addr == MAP_FAILED ? -1 : 0;
-}
-
-/* Take back what make_share() did. */
-static void unmake_share(struct gntshr_handle *h, struct gntshr_share *share,
-			 const struct notification *armed)
+/* Take back what make_mapping() did. */
+static void unmake_mapping(struct gntshr_handle *h, struct gntshr_share *share,
+			   const struct notification *armed)
 {
 	/* The peer has not heard of the page, so it gets no notification. */
 	if (armed)
 		set_notify(h, share->index + armed->offset, 0, 0);
-	if (share->window)
-		gntshr_sys_empty(share->addr, gntshr_share_size(share));
-	else if (share->addr != MAP_FAILED)
+	if (share->addr != MAP_FAILED)
 		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
-	gntshr_dealloc(h, share);
-	if (share->window)
-		gntshr_window_leave(h, share);
+	gntshr_dealloc(h, share->index, share->count);
 	free(share);
 }
 
-/*
- * Have pages allocated, mapped and entered into the table. The reference
- * numbers stay in @op until all is done.
- */
-static struct gntshr_share *make_share(struct gntshr_handle *h,
-				       struct ioctl_gntalloc_alloc_gref *op,
-				       const struct notification *notify)
+/* Have pages allocated, map them alone and enter them into the table. */
+static void *make_mapping(struct gntshr_handle *h,
+			  struct ioctl_gntalloc_alloc_gref *op,
+			  const struct notification *notify)
 {
 	const struct notification *armed = NULL;
 	struct gntshr_share *share;
@@ -137,29 +139,57 @@ static struct gntshr_share *make_share(struct gntshr_handle *h,
 
 	share->count = op->count;
 	share->index = op->index;
-
-	/* A child must not get a mapping that is not in its table. */
-	pthread_mutex_lock(&h->lock);
-	if (map(h, share))
+	share->addr =
+		gntshr_sys_mmap(h->fd, gntshr_share_size(share), share->index);
+	if (share->addr == MAP_FAILED)
 		goto undo;
-
 	if (notify->action) {
 		if (set_notify(h, share->index + notify->offset, notify->action,
 			       notify->port))
 			goto undo;
 		armed = notify;
 	}
-	gntshr_end_stale(h, share);
+	gntshr_end_stale(h, share->addr, gntshr_share_size(share));
 	if (gntshr_table_add(h, share))
 		goto undo;
-	pthread_mutex_unlock(&h->lock);
-	return share;
+	h->has_shared = true;
+	return share->addr;
 undo:
 	error = errno;
-	unmake_share(h, share, armed);
-	pthread_mutex_unlock(&h->lock);
+	unmake_mapping(h, share, armed);
 	errno = error;
 	return NULL;
+}
+
+/* A share in @slot is there; now what comes with it. */
+static void *finish_slot(struct gntshr_handle *h, struct gntshr_slot *slot,
+			 const struct notification *notify)
+{
+	char *addr = gntshr_slot_addr(slot);
+	int error;
+
+	if (notify->action &&
+	    set_notify(h, gntshr_slot_index(slot) + notify->offset,
+		       notify->action, notify->port)) {
+		error = errno;
+		gntshr_arena_unshare(h, slot);
+		errno = error;
+		return NULL;
+	}
+	declare_zeroed(addr, gntshr_slot_size(slot));
+	return addr;
+}
+
+/* A child must not get a mapping that is not in its table: with the lock. */
+static void *make_share(struct gntshr_handle *h,
+			struct ioctl_gntalloc_alloc_gref *op,
+			const struct notification *notify)
+{
+	struct gntshr_slot slot;
+
+	if (gntshr_arena_share(h, op, &slot))
+		return finish_slot(h, &slot, notify);
+	return slot.arena ? NULL : make_mapping(h, op, notify);
 }
 
 static void *share_pages(struct gntshr_handle *h, uint32_t domid,
@@ -174,7 +204,7 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 		char space[SMALL_OP];
 	} small;
 	struct ioctl_gntalloc_alloc_gref *op = &small.op;
-	struct gntshr_share *share = NULL;
+	void *addr = NULL;
 	int error;
 
 	/*
@@ -190,18 +220,21 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 		op->flags =
 			flags & GNTSHR_WRITABLE ? GNTALLOC_FLAG_WRITABLE : 0;
 		op->count = count;
-		share = make_share(h, op, notify);
+		pthread_mutex_lock(&h->lock);
+		addr = make_share(h, op, notify);
+		error = errno;
+		pthread_mutex_unlock(&h->lock);
+	} else {
+		error = errno;
 	}
-	error = errno;
-	if (share) {
+	if (addr) {
 		memcpy(refs, op->gref_ids, count * sizeof(*refs));
-		if (__msan_unpoison)
-			__msan_unpoison(refs, count * sizeof(*refs));
+		declare_written(refs, count * sizeof(*refs));
 	}
 	if (op != &small.op)
 		free(op);
-	if (share)
-		return share->addr;
+	if (addr)
+		return addr;
 	gntshr_explain_alloc(h, error, count, notify->action, notify->port);
 	return NULL;
 }
@@ -243,8 +276,10 @@ void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
 int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 			    uint32_t port)
 {
-	struct gntshr_share *share;
+	struct gntshr_share *share = NULL;
+	struct gntshr_slot slot;
 	uint64_t index = 0;
+	bool shared = true;
 	int error;
 
 	if (gntshr_check_owner(h))
@@ -254,13 +289,15 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 				   "notification %#x is not known", action);
 
 	pthread_mutex_lock(&h->lock);
-	share = gntshr_table_find(h, addr);
-	if (share && share->ending)
-		share = NULL;
-	if (share)
+	if (gntshr_arena_find(h, addr, &slot))
+		index = slot.arena->index +
+			(uint64_t)((char *)addr - slot.arena->addr);
+	else if ((share = gntshr_table_find(h, addr)))
 		index = share->index + (uint64_t)((char *)addr - share->addr);
+	else
+		shared = false;
 	pthread_mutex_unlock(&h->lock);
-	if (!share)
+	if (!shared)
 		return gntshr_fail(h->logger, EINVAL,
 				   "%p is not in a page that is shared", addr);
 

@@ -52,15 +52,6 @@ int gntshr_sys_munmap(void *addr, size_t size)
 }
 
 /*
- * Take the pages out of a mapping, which stays. ENOMEM says that a part is not
- * mapped at all any more.
- */
-int gntshr_sys_empty(void *addr, size_t size)
-{
-	return madvise(addr, size, MADV_DONTNEED) && errno != ENOMEM ? -1 : 0;
-}
-
-/*
  * Call @found for each mapping of the file that @fd is open on. Fails as the
  * first of these calls that did, or if it cannot be known which there are.
  * /proc/self is empty once the first thread ended.

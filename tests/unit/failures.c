@@ -71,7 +71,7 @@ void close_fails(open_fn *open, unsigned int steps)
 		fail_at(++n);
 		closed = closes(h);
 		assert_int_equal(fake.mapped, 0);
-		assert_int_equal(fake.windows, 0);
+		assert_int_equal(fake.arenas, 0);
 	} while (!closed);
 	assert_int_equal(n, steps + 1);
 }
@@ -108,7 +108,7 @@ bool share_fails_from(unsigned int n, void **state, gntshr_handle *h,
 	fake.fail_at = 0;
 	assert_int_equal(gntshr_close(h), 0);
 	assert_int_equal(fake.listed, 0);
-	assert_int_equal(fake.windows, 0);
+	assert_int_equal(fake.arenas, 0);
 	fake_setup(state);
 	return shared;
 }

@@ -10,13 +10,13 @@
 
 #include <xen/gntalloc.h>
 
+#include "fake-arena.h"
 #include "fake-device.h"
 #include "fake-steps.h"
-#include "fake-windows.h"
 
 struct fake_page fake_pages[FAKE_PAGES];
 unsigned int fake_next_page;
-/* All pages in a row, and how the peer sees them. */
+/* A page for each of them in a row, and how the peer sees them. */
 int fake_memory_fd = -1;
 static unsigned char *memory;
 
@@ -42,22 +42,38 @@ void fake_delist(struct fake_page *page)
 	fake_settle(page);
 }
 
-struct fake_page *fake_find(int fd, uint64_t index, uint64_t count)
+struct fake_page *fake_new_page(int fd, unsigned char *bytes)
 {
-	uint64_t first = index / GNTSHR_PAGE_SIZE, i;
+	struct fake_page *page = &fake_pages[fake_next_page];
 
-	for (i = first; i < first + count; i++)
-		if (i >= fake_next_page || !fake_pages[i].listed ||
-		    fake_pages[i].fd != fd)
-			return NULL;
-	return &fake_pages[first];
+	if (bytes)
+		memset(bytes, 0, GNTSHR_PAGE_SIZE);
+	else
+		bytes = memory + (size_t)fake_next_page * GNTSHR_PAGE_SIZE;
+	fake_next_page++;
+	fake.listed++;
+	*page = (struct fake_page){ .bytes = bytes, .fd = fd, .listed = true };
+	return page;
+}
+
+/* The page of @fd with this index, or in it, that is listed; or NULL. */
+static struct fake_page *find(int fd, uint64_t index)
+{
+	uint64_t n = index / GNTSHR_PAGE_SIZE;
+
+	if (index >= GNTALLOC_ARENA)
+		return fake_arena_listed(fd, index);
+	if (n >= fake_next_page || !fake_pages[n].listed ||
+	    fake_pages[n].fd != fd || fake_pages[n].in_arena)
+		return NULL;
+	return &fake_pages[n];
 }
 
 /* What the driver leaves in the caller's memory when it fails late. */
 static int alloc_fails(struct ioctl_gntalloc_alloc_gref *op)
 {
 	op->index = UINT64_MAX;
-	memset(op->gref_ids, 0xDE, op->count * sizeof(*op->gref_ids));
+	memset(op->gref_ids, FAKE_ANY_BYTE, op->count * sizeof(*op->gref_ids));
 	return -1;
 }
 
@@ -68,7 +84,7 @@ static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
 	/* Or valgrind takes what the driver writes for uninitialised. */
 	assert(!op->index);
 	for (i = 0; i < op->count; i++)
-		assert(!op->gref_ids[i]);
+		assert(!op->gref_ids[i] || op->gref_ids[i] == FAKE_ANY_REF);
 	fake.domid = op->domid;
 	fake.flags = op->flags;
 	fake.count = op->count;
@@ -77,36 +93,33 @@ static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
 		return -1;
 	}
 	op->index = (uint64_t)fake_next_page * GNTSHR_PAGE_SIZE;
-	for (i = 0; i < op->count; i++, fake_next_page++) {
-		unsigned char *bytes =
-			memory + (size_t)fake_next_page * GNTSHR_PAGE_SIZE;
-
-		memset(bytes, 0, GNTSHR_PAGE_SIZE);
-		fake_pages[fake_next_page] = (struct fake_page){
-			.bytes = bytes, .fd = fd, .listed = true
-		};
+	for (i = 0; i < op->count; i++) {
 		op->gref_ids[i] = FAKE_FIRST_REF + fake_next_page;
+		fake_new_page(fd, NULL);
 	}
-	fake.listed += op->count;
 	return 0;
 }
 
 static int device_dealloc(int fd, const struct ioctl_gntalloc_dealloc_gref *op)
 {
-	struct fake_page *page = fake_find(fd, op->index, op->count);
+	uint32_t i;
 
-	if (!page || !op->count) {
+	for (i = 0; i < op->count; i++)
+		if (!find(fd, op->index + (uint64_t)i * GNTSHR_PAGE_SIZE))
+			break;
+	if (!op->count || i < op->count) {
 		errno = EINVAL;
 		return -1;
 	}
-	for (uint32_t i = 0; i < op->count; i++)
-		fake_delist(&page[i]);
+	for (i = 0; i < op->count; i++)
+		fake_delist(
+			find(fd, op->index + (uint64_t)i * GNTSHR_PAGE_SIZE));
 	return 0;
 }
 
 static int device_notify(int fd, const struct ioctl_gntalloc_unmap_notify *op)
 {
-	struct fake_page *page = fake_find(fd, op->index, 1);
+	struct fake_page *page = find(fd, op->index);
 
 	if (!page) {
 		errno = ENOENT;
@@ -132,8 +145,14 @@ int fake_ioctl(int fd, unsigned long request, void *arg)
 		return fake_fails(FAKE_DEALLOC) ? -1 : device_dealloc(fd, arg);
 	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
 		return fake_fails(FAKE_NOTIFY) ? -1 : device_notify(fd, arg);
-	case IOCTL_GNTALLOC_MAP_GREF:
-		return fake_fails(FAKE_MAP) ? -1 : fake_window_map(fd, arg);
+	case IOCTL_GNTALLOC_SHARE:
+		if (!fake_fails(FAKE_SHARE))
+			return fake_arena_share(fd, arg);
+		fake_arena_share_fails(fd, arg);
+		return -1;
+	case IOCTL_GNTALLOC_UNSHARE:
+		return fake_fails(FAKE_UNSHARE) ? -1
+						: fake_arena_unshare(fd, arg);
 	default:
 		assert(!"an ioctl that the driver knows");
 		return -1;
@@ -142,11 +161,12 @@ int fake_ioctl(int fd, unsigned long request, void *arg)
 
 void *fake_map(int fd, size_t size, uint64_t offset)
 {
-	struct fake_page *page = fake_find(fd, offset, size / GNTSHR_PAGE_SIZE);
+	struct fake_page *page = find(fd, offset);
 	const struct fake_page *mapping = page;
 	unsigned char *addr;
 
-	assert(page);
+	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE)
+		assert(find(fd, offset + i));
 	addr = mmap(fake.place, size, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | (fake.place ? MAP_FIXED_NOREPLACE : 0),
 		    fake_memory_fd, (off_t)offset);
@@ -213,7 +233,9 @@ void fake_device_setup(void)
 {
 	if (!memory)
 		make_memory();
-	/* What a test that failed has left behind. */
+	/* It is zeroed, and what a test that failed has left behind goes. */
+	assert(!madvise(memory, (size_t)fake_next_page * GNTSHR_PAGE_SIZE + 1,
+			MADV_REMOVE));
 	for (unsigned int i = 0; i < fake_next_page; i++)
 		if (fake_pages[i].addr)
 			munmap(fake_pages[i].addr, GNTSHR_PAGE_SIZE);

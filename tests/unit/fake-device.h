@@ -12,6 +12,5 @@ void fake_device_setup(void);
 int fake_ioctl(int fd, unsigned long request, void *arg);
 void *fake_map(int fd, size_t size, uint64_t offset);
 void fake_unmap(unsigned char *addr, size_t size);
-void fake_delist(struct fake_page *page);
 
 #endif

@@ -9,8 +9,8 @@
 #include <xen/arch-x86/cpuid.h>
 #include <xentoollog.h>
 
+#include "fake-arena.h"
 #include "fake-steps.h"
-#include "fake-windows.h"
 #include "fake.h"
 
 char fake_message[1024];

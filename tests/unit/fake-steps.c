@@ -138,6 +138,7 @@ int __wrap_pthread_atfork(handler_fn *before, handler_fn *in_parent,
 {
 	fake_register_fork_handlers();
 	fake_fork_handlers.before = before;
+	fake_fork_handlers.in_parent = in_parent;
 	fake_fork_handlers.in_child = in_child;
 	return __real_pthread_atfork(before, in_parent, in_child);
 }

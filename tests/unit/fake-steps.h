@@ -24,6 +24,7 @@ int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
 /* What the library has fork call. */
 struct fake_fork_handlers {
 	void (*before)(void);
+	void (*in_parent)(void);
 	void (*in_child)(void);
 };
 

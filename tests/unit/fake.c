@@ -11,9 +11,9 @@
 
 #include <xen/gntalloc.h>
 
+#include "fake-arena.h"
 #include "fake-device.h"
 #include "fake-steps.h"
-#include "fake-windows.h"
 #include "fake.h"
 
 #define FILES 16
@@ -68,6 +68,7 @@ int gntshr_sys_close(int fd)
 	for (unsigned int i = 0; i < fake_next_page; i++)
 		if (fake_pages[i].fd == fd && fake_pages[i].listed)
 			fake_delist(&fake_pages[i]);
+	fake_arenas_close(fd);
 	__real_pthread_mutex_unlock(&lock);
 	/* As the real one does: an error, and closed nevertheless. */
 	return fake_fails(FAKE_CLOSE) ? -1 : 0;
@@ -77,61 +78,61 @@ int gntshr_sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	int rc;
 
-	if (request == IOCTL_GNTALLOC_DEALLOC_GREF && fake.meanwhile)
-		fake.meanwhile();
 	__real_pthread_mutex_lock(&lock);
 	assert(*file(fd) == OPEN || fake.children_share);
-	rc = fake_ioctl(fd, request, arg);
+	if (*file(fd) == INHERITED && (request == IOCTL_GNTALLOC_SHARE ||
+				       request == IOCTL_GNTALLOC_UNSHARE)) {
+		errno = EPERM;
+		rc = -1;
+	} else {
+		rc = fake_ioctl(fd, request, arg);
+	}
 	__real_pthread_mutex_unlock(&lock);
 	return rc;
 }
 
 void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
 {
-	bool window = offset & GNTALLOC_WINDOW;
-	unsigned char *addr;
+	bool arena = offset & GNTALLOC_ARENA;
+	unsigned char *addr = MAP_FAILED;
 
-	if (window)
-		__atomic_add_fetch(&fake.windows_asked, 1, __ATOMIC_RELAXED);
+	if (arena)
+		__atomic_add_fetch(&fake.arenas_asked, 1, __ATOMIC_RELAXED);
 	/* As the stock driver. */
-	if (window && !fake.has_windows) {
+	if (arena && !fake.has_arenas) {
 		errno = ENOENT;
 		return MAP_FAILED;
 	}
-	if (fake_fails(window ? FAKE_WINDOW : FAKE_MMAP))
+	if (fake_fails(arena ? FAKE_ARENA : FAKE_MMAP))
 		return MAP_FAILED;
 	__real_pthread_mutex_lock(&lock);
 	assert(*file(fd) == OPEN || fake.children_share);
-	if (window)
-		addr = fake_window_make(fd, size, offset - GNTALLOC_WINDOW);
-	else
+	if (!arena)
 		addr = fake_map(fd, size, offset);
+	else if (*file(fd) == OPEN)
+		addr = fake_arena_make(fd, size, offset);
+	else
+		errno = EPERM;
 	__real_pthread_mutex_unlock(&lock);
 	return addr;
 }
 
+/* Whatever was there, the kernel does not mind; the library should. */
 int gntshr_sys_munmap(void *addr, size_t size)
 {
+	size_t cut;
+
 	if (fake_fails(FAKE_MUNMAP))
 		return -1;
 	__real_pthread_mutex_lock(&lock);
-	if (!fake_window_unmap(addr, size))
+	cut = fake_arena_cut(addr, size);
+	assert(!cut || cut == size || fake.meddled);
+	if (cut)
+		assert(!munmap(addr, size));
+	else
 		fake_unmap(addr, size);
 	__real_pthread_mutex_unlock(&lock);
 	return 0;
-}
-
-/* As madvise(), which may have come far before it fails. */
-int gntshr_sys_empty(void *addr, size_t size)
-{
-	bool fails = fake_fails(FAKE_EMPTY);
-	int error = errno;
-
-	__real_pthread_mutex_lock(&lock);
-	fake_window_empty(addr, size);
-	__real_pthread_mutex_unlock(&lock);
-	errno = error;
-	return fails ? -1 : 0;
 }
 
 /* All of them first, as calls change what there is. */
@@ -143,11 +144,11 @@ int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg)
 
 	__real_pthread_mutex_lock(&lock);
 	assert(*file(fd));
-	n = fake_window_list(mappings);
+	n = fake_arena_list(mappings);
 	for (unsigned int i = 0; i < fake_next_page; i++) {
 		const struct fake_page *page = &fake_pages[i];
 
-		if (!page->addr || page->in_window)
+		if (!page->addr || page->in_arena)
 			continue;
 		if (i && page[-1].addr && page[-1].mapping == page->mapping)
 			mappings[n - 1].size += GNTSHR_PAGE_SIZE;
@@ -179,6 +180,7 @@ static void before_fork(void)
 
 static void in_parent(void)
 {
+	fake_arenas_copied();
 	__real_pthread_mutex_unlock(&lock);
 }
 
@@ -208,6 +210,14 @@ void fake_become_child(void)
 	fake_fork_handlers.in_child();
 }
 
+void fake_fork(void)
+{
+	fake_fork_handlers.before();
+	before_fork();
+	in_parent();
+	fake_fork_handlers.in_parent();
+}
+
 /* ---- for the tests ---- */
 
 void fake_program_unmaps(void *addr, size_t size)
@@ -216,7 +226,7 @@ void fake_program_unmaps(void *addr, size_t size)
 
 	__real_pthread_mutex_lock(&lock);
 	fake.meddled = true;
-	fake_window_cut(first, size);
+	fake_arena_cut(first, size);
 	for (unsigned int i = 0; i < fake_next_page; i++) {
 		struct fake_page *page = &fake_pages[i];
 
@@ -234,10 +244,11 @@ int fake_setup(void **state)
 {
 	(void)state;
 	fake_device_setup();
-	fake_windows_setup();
+	fake_arenas_setup();
 	memset(files, 0, sizeof(files));
 	fake = (struct fake){ .page_size = GNTSHR_PAGE_SIZE,
-			      .fail_errno = EXFULL };
+			      .fail_errno = EXFULL,
+			      .decays = true };
 	fake_message[0] = 0;
 	fake_messages = 0;
 	return 0;
@@ -249,7 +260,8 @@ int fake_teardown(void **state)
 	assert_int_equal(fake.open, 0);
 	assert_int_equal(fake.listed, 0);
 	assert_int_equal(fake.mapped, 0);
-	assert_int_equal(fake.windows, 0);
+	assert_int_equal(fake.arenas, 0);
+	assert_int_equal(fake.spare, 0);
 	assert_int_equal(fake.released + fake.inherited, fake_next_page);
 	/* What runs at exit, as the count of lines, is not to fail. */
 	fake.fail_at = 0;

@@ -23,7 +23,7 @@
 /* The references of a new share count up from here. */
 #define FAKE_FIRST_REF 8
 /* How many pages can be had from one fake_setup() to the next. */
-#define FAKE_PAGES 16384
+#define FAKE_PAGES (1u << 18)
 /* The only event channel that is open in this domain. */
 #define FAKE_PORT 5
 /* What all that does not fail leaves in errno. */
@@ -41,18 +41,18 @@ enum fake_step {
 	FAKE_DEALLOC,
 	FAKE_MMAP,
 	FAKE_MUNMAP,
-	FAKE_WINDOW, /* its mmap */
-	FAKE_MAP,
-	FAKE_EMPTY,
+	FAKE_ARENA, /* its mmap */
+	FAKE_SHARE,
+	FAKE_UNSHARE,
 	FAKE_MAPPINGS,
 	FAKE_CLOSE,
 };
 
 struct fake {
 	/* What there is now, of this process; and how many are a parent's. */
-	unsigned int open, listed, mapped, windows, inherited;
-	/* How often a window was asked for. */
-	unsigned int windows_asked;
+	unsigned int open, listed, mapped, arenas, spare, inherited;
+	/* How often an arena was asked for, and how many spare pages served. */
+	unsigned int arenas_asked, reused;
 	/* What happened: pages released, bytes cleared, events sent. */
 	unsigned int released, cleared, events;
 	/*
@@ -63,20 +63,20 @@ struct fake {
 	int fail_errno;
 	bool fail_on;
 	enum fake_step failed;
-	/* Called before each DEALLOC: what another thread does meanwhile. */
-	void (*meanwhile)(void);
 	/* A descriptor that came through fork is used as any other. */
 	bool children_share;
-	/* The driver has windows, as ours; the stock one has not. */
-	bool has_windows;
+	/* The driver has arenas, as ours; the stock one has not. */
+	bool has_arenas;
+	/* Spare pages go at random, as if idle. */
+	bool decays;
 	/* The program unmapped something itself. */
 	bool meddled;
 	/* If the list of mappings fails: how many it tells before. */
 	unsigned int mappings_told;
-	/* Where the next mapping that is no window goes, if not NULL. */
+	/* Where the next mapping that is no arena goes, if not NULL. */
 	void *place;
-	/* And the next window. */
-	void *window_place;
+	/* And the next arena. */
+	void *arena_place;
 	/* The last ALLOC. */
 	uint32_t domid, flags, count;
 	/* What the machine says of itself; limit 0: no such parameter. */
@@ -102,15 +102,16 @@ int fake_setup(void **state);
 int fake_teardown(void **state);
 
 /*
- * A page that was ever allocated. The peer sees @bytes, also after the end; the
- * program sees them at @addr, or NULL.
+ * A page that was ever shared. The peer sees @bytes, also after the end; the
+ * program sees them at @addr, or NULL. A spare one was shared and is still in
+ * its place; if a child has a copy of it, it is of no use.
  */
 struct fake_page {
 	unsigned char *bytes, *addr;
 	int fd;
 	/* The first page of its mapping. */
 	const struct fake_page *mapping;
-	bool listed, released, in_window;
+	bool listed, released, in_arena, spare, copied;
 	unsigned int action, offset;
 };
 
@@ -121,6 +122,8 @@ const struct fake_page *fake_page(uint32_t ref);
  * library run, and what was open and shared is from now on the parent's.
  */
 void fake_become_child(void);
+/* Or as the parent, whose child lives. */
+void fake_fork(void);
 
 /*
  * The program calls munmap behind the library's back, on whole pages; or what

@@ -3,9 +3,10 @@
 # system calls alone (test-sys.c).
 
 unit_programs = tests/unit/test-share tests/unit/test-notify \
-	tests/unit/test-failures tests/unit/test-window-failures \
+	tests/unit/test-failures tests/unit/test-arena-failures \
 	tests/unit/test-fork tests/unit/test-reasons tests/unit/test-threads \
-	tests/unit/test-window tests/unit/test-domid tests/unit/test-sys
+	tests/unit/test-arena tests/unit/test-arena-ends \
+	tests/unit/test-domid tests/unit/test-sys
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 
@@ -14,7 +15,7 @@ tests_unit_libfake_la_SOURCES = tests/unit/fake.c tests/unit/fake.h \
 	tests/unit/fake-device.c tests/unit/fake-device.h \
 	tests/unit/fake-machine.c \
 	tests/unit/fake-steps.c tests/unit/fake-steps.h \
-	tests/unit/fake-windows.c tests/unit/fake-windows.h
+	tests/unit/fake-arena.c tests/unit/fake-arena.h
 tests_unit_libfake_la_LIBADD = src/libgntshr-core.la
 
 # Whoever names nothing else is linked so.
@@ -28,16 +29,21 @@ unit_ldflags = $(AM_LDFLAGS) -no-install $(unit_wrap)
 tests_unit_test_share_LDFLAGS = $(unit_ldflags)
 tests_unit_test_notify_LDFLAGS = $(unit_ldflags)
 tests_unit_test_failures_LDFLAGS = $(unit_ldflags)
-tests_unit_test_window_failures_LDFLAGS = $(unit_ldflags)
+tests_unit_test_arena_failures_LDFLAGS = $(unit_ldflags)
 tests_unit_test_fork_LDFLAGS = $(unit_ldflags)
 tests_unit_test_reasons_LDFLAGS = $(unit_ldflags)
 tests_unit_test_threads_LDFLAGS = $(unit_ldflags)
-tests_unit_test_window_LDFLAGS = $(unit_ldflags)
+tests_unit_test_arena_LDFLAGS = $(unit_ldflags)
+tests_unit_test_arena_ends_LDFLAGS = $(unit_ldflags)
 tests_unit_test_domid_LDFLAGS = $(unit_ldflags)
+
+unit_arenas = tests/unit/arenas.c tests/unit/arenas.h
+tests_unit_test_arena_SOURCES = tests/unit/test-arena.c $(unit_arenas)
+tests_unit_test_arena_ends_SOURCES = tests/unit/test-arena-ends.c $(unit_arenas)
 
 unit_failures = tests/unit/failures.c tests/unit/failures.h
 tests_unit_test_failures_SOURCES = tests/unit/test-failures.c $(unit_failures)
-tests_unit_test_window_failures_SOURCES = tests/unit/test-window-failures.c \
+tests_unit_test_arena_failures_SOURCES = tests/unit/test-arena-failures.c \
 	$(unit_failures)
 
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c tests/unit/played.c \

@@ -42,6 +42,7 @@ static void share_fails(void **state)
 	unsigned int n;
 
 	(void)state;
+	h->no_arenas = true;
 	for (uint32_t i = 0; i < MANY; i++)
 		refs[i] = 70 + i;
 	for_each_failure(n) {

@@ -116,14 +116,14 @@ static void as_the_child(void **state)
  * MADV_DONTFORK kept pages out of the child, which has something else in their
  * place: that stays, and what there is of copies goes.
  */
-static void keep_out(void **state, bool windows)
+static void keep_out(void **state, bool arenas)
 {
 	gntshr_handle *h = gntshr_open(NULL, 0);
 	char *pages[3], *mine[3];
 	uint32_t refs[4];
 
 	(void)state;
-	fake.has_windows = windows;
+	fake.has_arenas = arenas;
 	for (int i = 0; i < 3; i++) {
 		pages[i] = gntshr_share_pages(h, 0, 4, refs, 1);
 		assert_non_null(pages[i]);
@@ -155,7 +155,7 @@ static void kept_out_of_the_child(void **state)
 	keep_out(state, false);
 }
 
-static void kept_out_of_the_childs_window(void **state)
+static void kept_out_of_the_childs_arena(void **state)
 {
 	keep_out(state, true);
 }
@@ -313,7 +313,7 @@ int main(void)
 		test(child),
 		test(as_the_child),
 		test(kept_out_of_the_child),
-		test(kept_out_of_the_childs_window),
+		test(kept_out_of_the_childs_arena),
 		test(the_childs_own_in_their_place),
 		test(other_pages_in_their_place),
 		test(close_fails_in_a_child),

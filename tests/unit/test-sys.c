@@ -100,25 +100,6 @@ static void maps(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
-/* Also what is left of a mapping. */
-static void empties(void **state)
-{
-	char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)state;
-	memset(pages, 1, 3 * 4096);
-	assert_int_equal(gntshr_sys_empty(pages + 4096, 4096), 0);
-	assert_int_equal(pages[0] + pages[4096] + pages[2 * 4096], 2);
-	assert_int_equal(munmap(pages + 4096, 4096), 0);
-	assert_int_equal(gntshr_sys_empty(pages, 3 * 4096), 0);
-	assert_int_equal(pages[0] + pages[2 * 4096], 0);
-	errno = 0;
-	assert_int_equal(gntshr_sys_empty(pages + 1, 4096), -1);
-	assert_int_equal(errno, EINVAL);
-	assert_int_equal(munmap(pages, 3 * 4096), 0);
-}
-
 static struct gntshr_mapping found[4];
 static unsigned int finds;
 
@@ -321,7 +302,6 @@ int main(void)
 		cmocka_unit_test(opens_and_closes),
 		cmocka_unit_test(asks_the_driver),
 		cmocka_unit_test(maps),
-		cmocka_unit_test(empties),
 		cmocka_unit_test(knows_its_mappings),
 		cmocka_unit_test(knows_the_page_size),
 		cmocka_unit_test(knows_what_exists),

@@ -39,11 +39,11 @@ static int setup(void **state)
 	return h ? 0 : -1;
 }
 
-static int setup_with_windows(void **state)
+static int setup_with_arenas(void **state)
 {
 	int rc = setup(state);
 
-	fake.has_windows = true;
+	fake.has_arenas = true;
 	return rc;
 }
 
@@ -204,7 +204,7 @@ int main(void)
 {
 #define test(f) \
 	cmocka_unit_test_setup_teardown(f, setup, fake_teardown), \
-		cmocka_unit_test_setup_teardown(f, setup_with_windows, \
+		cmocka_unit_test_setup_teardown(f, setup_with_arenas, \
 						fake_teardown)
 	const struct CMUnitTest tests[] = {
 		test(own_pages),

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The arenas of our driver, by the rules of xen-gntalloc.h and kmod/. */
+
+#undef NDEBUG
+#include <assert.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "fake-arena.h"
+
+#define PAGE GNTSHR_PAGE_SIZE
+#define PIECES 512
+#define FILES 16
+#define PLACES (1u << 21)
+
+/* An arena, or what is left of one; free if it has no places. */
+static struct piece {
+	unsigned char *addr;
+	unsigned int first, count;
+	int fd;
+} pieces[PIECES];
+
+/* The page that a place has or had, plus 1. */
+static unsigned int places[FILES][PLACES], places_used[FILES];
+static uint32_t dice;
+
+/* Whether a page goes for no reason that the library could know. */
+static bool vanishes(void)
+{
+	dice = dice * 1664525 + 1013904223;
+	return fake.decays && dice >> 28 == 0;
+}
+
+static unsigned int *place(int fd, uint64_t index)
+{
+	uint64_t n = (index - GNTALLOC_ARENA) / PAGE;
+
+	assert(index >= GNTALLOC_ARENA && index % PAGE == 0 && n < PLACES);
+	if (places_used[fd - FAKE_FD] <= n)
+		places_used[fd - FAKE_FD] = (unsigned int)n + 1;
+	return &places[fd - FAKE_FD][n];
+}
+
+/* The page in a place, or NULL if that is empty. */
+static struct fake_page *page_in(int fd, uint64_t index)
+{
+	unsigned int n = *place(fd, index);
+
+	return n && (fake_pages[n - 1].spare || !fake_pages[n - 1].released)
+		       ? &fake_pages[n - 1]
+		       : NULL;
+}
+
+static void nowhere(void *addr, size_t size)
+{
+	assert(mmap(addr, size, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		    0) == addr);
+}
+
+static void add(struct piece piece)
+{
+	int i = 0;
+
+	while (pieces[i].count) {
+		i++;
+		assert(i < PIECES);
+	}
+	pieces[i] = piece;
+	fake.arenas++;
+}
+
+void *fake_arena_make(int fd, size_t size, uint64_t index)
+{
+	unsigned int first = (unsigned int)((index - GNTALLOC_ARENA) / PAGE);
+	unsigned char *addr =
+		mmap(fake.arena_place, size, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			     (fake.arena_place ? MAP_FIXED_NOREPLACE : 0),
+		     -1, 0);
+
+	assert(addr != MAP_FAILED);
+	fake.arena_place = NULL;
+	assert(size && size % PAGE == 0);
+	/* The library gives each its own. */
+	for (size_t i = size; i; i -= PAGE)
+		assert(!places[fd - FAKE_FD][first + i / PAGE - 1]);
+	assert(first + size / PAGE <= PLACES);
+	add((struct piece){ .addr = addr,
+			    .first = first,
+			    .count = (unsigned int)(size / PAGE),
+			    .fd = fd });
+	return addr;
+}
+
+static bool is_mapping_of(int fd, unsigned char *addr, uint64_t index,
+			  size_t size)
+{
+	uint64_t first = (index - GNTALLOC_ARENA) / PAGE;
+
+	for (int i = 0; i < PIECES; i++) {
+		const struct piece *piece = &pieces[i];
+		size_t before = (size_t)(addr - piece->addr);
+		size_t length = (size_t)piece->count * PAGE;
+
+		if (addr >= piece->addr && before < length)
+			return piece->fd == fd && size <= length - before &&
+			       first == piece->first + before / PAGE;
+	}
+	return false;
+}
+
+/* A spare page leaves its place. */
+static void drop_spare(struct fake_page *page)
+{
+	page->spare = false;
+	page->addr = NULL;
+	fake.spare--;
+}
+
+static void decay(int fd)
+{
+	for (unsigned int i = 0; i < fake_next_page; i++) {
+		struct fake_page *page = &fake_pages[i];
+
+		if (page->spare && page->fd == fd && vanishes()) {
+			nowhere(page->addr, PAGE);
+			drop_spare(page);
+		}
+	}
+}
+
+static int cannot_share(int fd, const struct ioctl_gntalloc_share *op)
+{
+	bool fill = false;
+
+	for (uint32_t i = 0; i < op->count; i++) {
+		struct fake_page *page =
+			page_in(fd, op->index + (uint64_t)i * PAGE);
+
+		if (page && !page->spare)
+			return EBUSY;
+		fill = fill || !page || page->copied;
+	}
+	if (fill && !is_mapping_of(fd, (unsigned char *)(uintptr_t)op->addr,
+				   op->index, (size_t)op->count * PAGE))
+		return EINVAL;
+	return op->count > FAKE_PAGES - fake_next_page ? ENOSPC : 0;
+}
+
+static void fill_place(int fd, uint64_t index, unsigned char *addr)
+{
+	struct fake_page *old = page_in(fd, index), *page;
+	unsigned char *bytes = NULL;
+
+	if (old) {
+		if (!old->copied)
+			bytes = old->bytes;
+		drop_spare(old);
+	}
+	page = fake_new_page(fd, bytes);
+	fake.reused += !!bytes;
+	/* The driver does not see where a spare page is mapped. */
+	if (!bytes)
+		assert(mmap(addr, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_FIXED, fake_memory_fd,
+			    (page - fake_pages) * (off_t)PAGE) == addr);
+	page->addr = addr;
+	page->in_arena = true;
+	fake.mapped++;
+	*place(fd, index) = (unsigned int)(page - fake_pages) + 1;
+}
+
+int fake_arena_share(int fd, const struct ioctl_gntalloc_share *op)
+{
+	uint32_t *refs = (uint32_t *)(uintptr_t)op->refs, i;
+	unsigned char *addr = (unsigned char *)(uintptr_t)op->addr;
+
+	assert(op->count && !(op->addr % PAGE));
+	/* Or valgrind takes what the driver writes for uninitialised. */
+	for (i = 0; i < op->count; i++)
+		assert(!refs[i] || refs[i] == FAKE_ANY_REF);
+	decay(fd);
+	fake.domid = op->domid;
+	fake.flags = op->flags;
+	fake.count = op->count;
+	errno = cannot_share(fd, op);
+	if (errno) {
+		memset(refs, FAKE_ANY_BYTE, op->count * sizeof(*refs));
+		return -1;
+	}
+	for (i = 0; i < op->count; i++) {
+		refs[i] = FAKE_FIRST_REF + fake_next_page;
+		fill_place(fd, op->index + (uint64_t)i * PAGE,
+			   addr + (size_t)i * PAGE);
+	}
+	errno = FAKE_ANY_ERRNO;
+	return 0;
+}
+
+void fake_arena_share_fails(int fd, const struct ioctl_gntalloc_share *op)
+{
+	int error = errno;
+
+	memset((void *)(uintptr_t)op->refs, FAKE_ANY_BYTE,
+	       op->count * sizeof(uint32_t));
+	decay(fd);
+	errno = error;
+}
+
+struct fake_page *fake_arena_listed(int fd, uint64_t index)
+{
+	struct fake_page *page = page_in(fd, index - index % PAGE);
+
+	return page && page->listed && page->fd == fd ? page : NULL;
+}
+
+int fake_arena_unshare(int fd, const struct ioctl_gntalloc_unshare *op)
+{
+	uint32_t i;
+
+	assert(op->count && !op->pad);
+	for (i = 0; i < op->count; i++)
+		if (!fake_arena_listed(fd, op->index + (uint64_t)i * PAGE)) {
+			errno = EINVAL;
+			return -1;
+		}
+	for (i = 0; i < op->count; i++) {
+		struct fake_page *page =
+			fake_arena_listed(fd, op->index + (uint64_t)i * PAGE);
+		unsigned char *addr = page->addr;
+
+		page->addr = NULL;
+		fake.mapped -= !!addr;
+		fake_delist(page);
+		if (!addr)
+			continue;
+		if (page->copied || vanishes()) {
+			nowhere(addr, PAGE);
+			continue;
+		}
+		page->addr = addr;
+		page->spare = true;
+		fake.spare++;
+	}
+	decay(fd);
+	return 0;
+}
+
+void fake_arenas_copied(void)
+{
+	for (unsigned int i = 0; i < fake_next_page; i++)
+		fake_pages[i].copied = fake_pages[i].addr;
+}
+
+unsigned int fake_arena_list(struct gntshr_mapping *mappings)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < PIECES; i++)
+		if (pieces[i].count)
+			mappings[n++] = (struct gntshr_mapping){
+				.addr = (char *)pieces[i].addr,
+				.size = (size_t)pieces[i].count * PAGE,
+				.offset = GNTALLOC_ARENA +
+					  (uint64_t)pieces[i].first * PAGE,
+			};
+	return n;
+}
+
+static void cut_pages(const unsigned char *addr, size_t size)
+{
+	for (unsigned int i = 0; i < fake_next_page; i++) {
+		struct fake_page *page = &fake_pages[i];
+
+		if (!page->in_arena || page->addr < addr ||
+		    page->addr >= addr + size)
+			continue;
+		if (page->spare) {
+			drop_spare(page);
+			continue;
+		}
+		page->addr = NULL;
+		fake.mapped--;
+		fake_settle(page);
+	}
+}
+
+static size_t cut_piece(struct piece *piece, unsigned char *addr, size_t size)
+{
+	unsigned char *end = piece->addr + (size_t)piece->count * PAGE;
+	unsigned char *from = addr > piece->addr ? addr : piece->addr;
+	unsigned char *to = addr + size < end ? addr + size : end;
+	struct piece behind = *piece;
+
+	if (!piece->count || from >= to)
+		return 0;
+	behind.addr = to;
+	behind.count = (unsigned int)((end - to) / PAGE);
+	behind.first += piece->count - behind.count;
+	piece->count = (unsigned int)((from - piece->addr) / PAGE);
+	fake.arenas -= !piece->count;
+	if (behind.count)
+		add(behind);
+	return (size_t)(to - from);
+}
+
+size_t fake_arena_cut(unsigned char *addr, size_t size)
+{
+	size_t cut = 0;
+
+	for (int i = 0; i < PIECES; i++)
+		cut += cut_piece(&pieces[i], addr, size);
+	if (cut)
+		cut_pages(addr, size);
+	return cut;
+}
+
+void fake_arenas_close(int fd)
+{
+	memset(places[fd - FAKE_FD], 0,
+	       places_used[fd - FAKE_FD] * sizeof(**places));
+	places_used[fd - FAKE_FD] = 0;
+}
+
+/* What a test that failed has left behind goes. */
+void fake_arenas_setup(void)
+{
+	for (int i = 0; i < PIECES; i++) {
+		if (pieces[i].count)
+			munmap(pieces[i].addr, (size_t)pieces[i].count * PAGE);
+		pieces[i].count = 0;
+	}
+	for (int i = 0; i < FILES; i++)
+		fake_arenas_close(FAKE_FD + i);
+	dice = 1;
+}
