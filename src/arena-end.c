@@ -160,8 +160,7 @@ static int end_share(struct gntshr_handle *h, struct gntshr_slot *slot)
 }
 
 /* A share ends in an arena that a child has a copy of; that may go then. */
-int gntshr_arena_unshare_forked(struct gntshr_handle *h,
-				struct gntshr_slot *slot)
+int gntshr_arena_part(struct gntshr_handle *h, struct gntshr_slot *slot)
 {
 	if (dealloc_slot(h, slot))
 		return -1;
@@ -187,8 +186,10 @@ static void make_hole(struct gntshr_handle *h, struct gntshr_arena *arena,
 		arena->holed = true;
 		if (kind == GNTSHR_SHARED)
 			gntshr_arena_end_share(h, &slot);
-		if (kind == GNTSHR_SHARED || kind == GNTSHR_UNLISTED)
+		if (kind == GNTSHR_SHARED || kind == GNTSHR_UNLISTED) {
 			gntshr_places_leave(&slot);
+			arena->shares--;
+		}
 	}
 }
 

@@ -5,10 +5,10 @@
  * what all else about a share does.
  *
  * What was unshared most likely left its pages in their places, so a share goes
- * to the shortest free run that has room, to its begin; then to the free run at
- * the end of what was used, and what lies behind; and only then to places that
- * had no page yet. That the driver may have taken pages back in the meantime
- * makes a share dearer, never wrong.
+ * where the last one ended, if that was as large; to the shortest free run that
+ * has room, to its begin; to the free run at the end of what was used, and what
+ * lies behind; and only then to places that had no page yet. That the driver
+ * may have taken pages back in the meantime makes a share dearer, never wrong.
  *
  * The first place of a run has a tag with its length. The last place of a free
  * one has it, too: what becomes free finds its neighbours and is one run with
@@ -56,7 +56,8 @@ static unsigned int class_of(uint32_t length)
 	return 8 * (log - 3) + (length >> (log - 3));
 }
 
-static void insert(struct gntshr_arena *arena, uint32_t first, uint32_t length)
+static inline void insert(struct gntshr_arena *arena, uint32_t first,
+			  uint32_t length)
 {
 	unsigned int class = class_of(length);
 	uint32_t next = arena->runs[class];
@@ -70,8 +71,8 @@ static void insert(struct gntshr_arena *arena, uint32_t first, uint32_t length)
 	arena->filled[class / 64] |= 1ull << class % 64;
 }
 
-static void take_out(struct gntshr_arena *arena, uint32_t first,
-		     uint32_t length)
+static inline void take_out(struct gntshr_arena *arena, uint32_t first,
+			    uint32_t length)
 {
 	struct gntshr_links links = arena->links[first];
 	unsigned int class = class_of(length);
@@ -116,60 +117,7 @@ static uint32_t find_run(const struct gntshr_arena *arena, uint32_t count)
 	return class < GNTSHR_CLASSES ? arena->runs[class] : 0;
 }
 
-/*
- * Places for a share, in a free run or else in what was not used yet, together
- * with the free run before that, if there is one.
- */
-static bool find_places(struct gntshr_slot *slot, bool free_run)
-{
-	const struct gntshr_arena *arena = slot->arena;
-	uint32_t run;
-
-	if (free_run) {
-		run = find_run(arena, slot->count);
-		slot->first = run - 1;
-		return run;
-	}
-	slot->first = arena->used;
-	if (slot->first && kind_of(arena->tags[slot->first - 1]) == GNTSHR_FREE)
-		slot->first -= length_of(arena->tags[slot->first - 1]);
-	return slot->count <= arena->places - slot->first;
-}
-
-static bool find_in_arenas(struct gntshr_handle *h, struct gntshr_slot *slot,
-			   bool free_run)
-{
-	for (slot->arena = h->arenas; slot->arena;
-	     slot->arena = slot->arena->next)
-		if (gntshr_arena_takes(slot->arena) &&
-		    find_places(slot, free_run))
-			return true;
-	return false;
-}
-
-/* Enter a share in places that were found for it. */
-static void take(const struct gntshr_slot *slot)
-{
-	struct gntshr_arena *arena = slot->arena;
-	uint32_t first = slot->first, end = first + slot->count, i;
-
-	if (first < arena->used) {
-		uint32_t length = length_of(arena->tags[first]);
-
-		take_out(arena, first, length);
-		if (length > slot->count)
-			insert(arena, end, length - slot->count);
-	}
-	if (end > arena->used)
-		arena->used = end;
-	for (i = (first | (MILESTONE - 1)) + 1; i < end; i += MILESTONE)
-		arena->tags[i] = tag_of(GNTSHR_INSIDE, i - first);
-	arena->tags[end - 1] = tag_of(GNTSHR_INSIDE, end - 1 - first);
-	arena->tags[first] = tag_of(GNTSHR_SHARED, slot->count);
-	arena->shares++;
-}
-
-/* The places of a share become free. */
+/* The places of a share that ended become free. */
 void gntshr_places_leave(const struct gntshr_slot *slot)
 {
 	struct gntshr_arena *arena = slot->arena;
@@ -187,7 +135,107 @@ void gntshr_places_leave(const struct gntshr_slot *slot)
 		take_out(arena, first, length);
 	}
 	insert(arena, first, end - first);
+}
+
+static void wake(struct gntshr_arena *arena)
+{
+	struct gntshr_slot slot = { arena, arena->resting,
+				    arena->resting_count };
+
+	if (slot.count)
+		gntshr_places_leave(&slot);
+	arena->resting_count = 0;
+}
+
+/* A share ended, and its places wait for one that is just as large. */
+static inline void rest(const struct gntshr_slot *slot)
+{
+	struct gntshr_arena *arena = slot->arena;
+
+	wake(arena);
+	arena->resting = slot->first;
+	arena->resting_count = slot->count;
+	arena->tags[slot->first] = tag_of(GNTSHR_RESTING, slot->count);
 	arena->shares--;
+}
+
+/* A place for @slot where pages are likely. */
+static inline bool find_free(struct gntshr_handle *h, struct gntshr_slot *slot)
+{
+	struct gntshr_arena *arena;
+	uint32_t run;
+
+	for (arena = h->arenas; arena; arena = arena->next) {
+		if (!gntshr_arena_takes(arena))
+			continue;
+		slot->arena = arena;
+		slot->first = arena->resting;
+		if (arena->resting_count == slot->count)
+			return true;
+		wake(arena);
+		run = find_run(arena, slot->count);
+		slot->first = run - 1;
+		if (run)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A place for @slot in what was not used yet, together with the free run before
+ * that, if there is one.
+ */
+static bool find_unused(struct gntshr_handle *h, struct gntshr_slot *slot)
+{
+	struct gntshr_arena *arena;
+	uint32_t first;
+
+	for (arena = h->arenas; arena; arena = arena->next) {
+		if (!gntshr_arena_takes(arena))
+			continue;
+		first = arena->used;
+		if (first && kind_of(arena->tags[first - 1]) == GNTSHR_FREE)
+			first -= length_of(arena->tags[first - 1]);
+		if (slot->count > arena->places - first)
+			continue;
+		slot->arena = arena;
+		slot->first = first;
+		return true;
+	}
+	return false;
+}
+
+/* Take places of @slot's out of the free runs, and say what they are. */
+static void carve(const struct gntshr_slot *slot)
+{
+	struct gntshr_arena *arena = slot->arena;
+	uint32_t first = slot->first, end = first + slot->count, i;
+
+	if (first < arena->used) {
+		uint32_t length = length_of(arena->tags[first]);
+
+		take_out(arena, first, length);
+		if (length > slot->count)
+			insert(arena, end, length - slot->count);
+	}
+	if (end > arena->used)
+		arena->used = end;
+	for (i = (first | (MILESTONE - 1)) + 1; i < end; i += MILESTONE)
+		arena->tags[i] = tag_of(GNTSHR_INSIDE, i - first);
+	arena->tags[end - 1] = tag_of(GNTSHR_INSIDE, end - 1 - first);
+}
+
+/* Enter a share in places that were found for it. */
+static inline void take(const struct gntshr_slot *slot)
+{
+	struct gntshr_arena *arena = slot->arena;
+
+	if (arena->resting_count)
+		arena->resting_count = 0;
+	else
+		carve(slot);
+	arena->tags[slot->first] = tag_of(GNTSHR_SHARED, slot->count);
+	arena->shares++;
 }
 
 /* The run that begins at @slot->first. */
@@ -205,7 +253,7 @@ void gntshr_places_mark(const struct gntshr_slot *slot, enum gntshr_kind kind)
 	slot->arena->tags[slot->first] = tag_of(kind, slot->count);
 }
 
-/* The run in @slot->arena that has this place, if that is no free one. */
+/* The run in @slot->arena that has this place, if that is or was a share. */
 enum gntshr_kind gntshr_places_kind(struct gntshr_slot *slot, uint32_t place)
 {
 	const uint32_t *tags = slot->arena->tags;
@@ -229,42 +277,41 @@ static bool wants_arena(const struct gntshr_handle *h, uint32_t count)
 }
 
 /*
- * Share @op->count pages in an arena: true if so, with the references in @op.
- * If not, it cannot be if @slot->arena is NULL, else errno says what failed.
+ * Share @op->count pages in an arena: returns where, with index and references
+ * in @op. If not, it cannot be if that is left @alone, else errno says what
+ * failed.
  */
-bool gntshr_arena_share(struct gntshr_handle *h,
-			struct ioctl_gntalloc_alloc_gref *op,
-			struct gntshr_slot *slot)
+char *gntshr_arena_share(struct gntshr_handle *h,
+			 struct ioctl_gntalloc_alloc_gref *op, bool *alone)
 {
+	struct gntshr_slot slot = { .count = op->count };
 	struct ioctl_gntalloc_share share = {
 		.refs = (uintptr_t)op->gref_ids,
 		.count = op->count,
 		.domid = op->domid,
 		.flags = op->flags,
 	};
+	int tries = wants_arena(h, op->count) ? 2 : 0;
 
-	slot->arena = NULL;
-	slot->count = op->count;
-	if (!wants_arena(h, op->count))
-		return false;
-	for (int tries = 0; tries < 2; tries++) {
-		if (!find_in_arenas(h, slot, true) &&
-		    !find_in_arenas(h, slot, false) &&
-		    !gntshr_arena_make(h, slot))
+	*alone = false;
+	for (; tries; tries--) {
+		if (!find_free(h, &slot) && !find_unused(h, &slot) &&
+		    !gntshr_arena_make(h, &slot))
 			break;
-		share.index = gntshr_slot_index(slot);
-		share.addr = (uintptr_t)gntshr_slot_addr(slot);
+		share.index = gntshr_slot_index(&slot);
+		share.addr = (uintptr_t)gntshr_slot_addr(&slot);
 		if (!gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_SHARE, &share)) {
-			take(slot);
-			return true;
+			take(&slot);
+			op->index = share.index;
+			return gntshr_slot_addr(&slot);
 		}
 		if (errno != EINVAL && errno != EBUSY)
-			return false;
+			return NULL;
 		/* The program unmapped these places, or filled them. */
-		slot->arena->holed = true;
+		slot.arena->holed = true;
 	}
-	slot->arena = NULL;
-	return false;
+	*alone = true;
+	return NULL;
 }
 
 /*
@@ -301,12 +348,31 @@ int gntshr_arena_end_share(struct gntshr_handle *h, struct gntshr_slot *slot)
 	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_UNSHARE, &op);
 }
 
-int gntshr_arena_unshare(struct gntshr_handle *h, struct gntshr_slot *slot)
+/* End the share that is just this. Returns 0 or an errno; EINVAL: there is
+ * none. */
+int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
+			 uint32_t count)
 {
-	if (gntshr_arena_is_parted(slot->arena))
-		return gntshr_arena_unshare_forked(h, slot);
-	if (gntshr_arena_end_share(h, slot))
-		return -1;
-	gntshr_places_leave(slot);
-	return 0;
+	struct gntshr_slot slot = { .arena = h->arenas, .count = count };
+
+	for (; slot.arena; slot.arena = slot.arena->next) {
+		size_t before = (uintptr_t)addr - (uintptr_t)slot.arena->addr;
+		uint32_t tag;
+
+		if (before >= gntshr_arena_size(slot.arena))
+			continue;
+		slot.first = (uint32_t)(before / GNTSHR_PAGE_SIZE);
+		tag = slot.arena->tags[slot.first];
+		if (before % GNTSHR_PAGE_SIZE ||
+		    (tag != tag_of(GNTSHR_SHARED, count) &&
+		     tag != tag_of(GNTSHR_UNLISTED, count)))
+			continue;
+		if (gntshr_arena_is_parted(slot.arena))
+			return gntshr_arena_part(h, &slot) ? errno : 0;
+		if (gntshr_arena_end_share(h, &slot))
+			return errno;
+		rest(&slot);
+		return 0;
+	}
+	return EINVAL;
 }

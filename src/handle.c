@@ -117,6 +117,7 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 		return NULL;
 	}
 	h->logger = logger;
+	h->watched = gntshr_is_watched();
 	h->no_arenas = open_flags & GNTSHR_OPEN_UNMAP;
 	error = pthread_mutex_init(&h->lock, NULL);
 	if (error) {
@@ -137,11 +138,8 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 	return h;
 }
 
-/* In a child of the process that opened the handle nothing may be done. */
-int gntshr_check_owner(struct gntshr_handle *h)
+int gntshr_refuse_child(struct gntshr_handle *h)
 {
-	if (!h->forked)
-		return 0;
 	return gntshr_fail(
 		h->logger, EPERM,
 		"this handle came through fork and can only be closed");

@@ -51,6 +51,8 @@ struct gntshr_links {
  * @places	how many it has
  * @used	places from here on had no share yet
  * @shares	how many are in it
+ * @resting	the first place of the share that ended last, if
+ *		@resting_count is not 0
  * @forked	a child has a copy of it: it takes no new shares
  * @holed	nor does this one, as the program unmapped a part, where
  *		something else may be by now
@@ -64,6 +66,7 @@ struct gntshr_arena {
 	char *addr;
 	uint64_t index;
 	uint32_t places, used, shares;
+	uint32_t resting, resting_count;
 	bool forked, holed;
 	uint64_t filled[GNTSHR_CLASS_WORDS];
 	uint32_t runs[GNTSHR_CLASSES];
@@ -84,6 +87,7 @@ struct gntshr_slot {
 enum gntshr_kind {
 	GNTSHR_NOTHING,
 	GNTSHR_FREE,	 /* the first or the last place of a free run */
+	GNTSHR_RESTING,	 /* the first place of a share that just ended */
 	GNTSHR_INSIDE,	 /* a place of a share, so far behind its first one */
 	GNTSHR_SHARED,	 /* the first place of a share */
 	GNTSHR_UNLISTED, /* the first place of a share that is only mapped */
@@ -100,6 +104,7 @@ enum gntshr_kind {
  * @next_place	in the next arena
  * @no_arenas	the driver has none, or they are not wanted
  * @alone	so many shares try to get no new arena
+ * @watched	memcheck or MemorySanitizer wants to know of what is written
  * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
  * @others	domids, plus 1, that were found not to be that of this domain:
@@ -113,7 +118,7 @@ struct gntshr_handle {
 	void *shares;
 	struct gntshr_arena *arenas;
 	uint64_t next_place;
-	bool no_arenas, has_shared;
+	bool no_arenas, watched, has_shared;
 	unsigned int alone;
 	bool forked;
 	_Atomic uint16_t others[GNTSHR_OTHERS];
@@ -178,12 +183,12 @@ static inline bool gntshr_arena_is_parted(const struct gntshr_arena *arena)
 }
 
 /* arena.c: with the lock held */
-bool gntshr_arena_share(struct gntshr_handle *h,
-			struct ioctl_gntalloc_alloc_gref *op,
-			struct gntshr_slot *slot);
+char *gntshr_arena_share(struct gntshr_handle *h,
+			 struct ioctl_gntalloc_alloc_gref *op, bool *alone);
 bool gntshr_arena_find(struct gntshr_handle *h, const char *addr,
 		       struct gntshr_slot *slot);
-int gntshr_arena_unshare(struct gntshr_handle *h, struct gntshr_slot *slot);
+int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
+			 uint32_t count);
 int gntshr_arena_end_share(struct gntshr_handle *h, struct gntshr_slot *slot);
 void gntshr_places_leave(const struct gntshr_slot *slot);
 enum gntshr_kind gntshr_places_run(struct gntshr_slot *slot);
@@ -192,8 +197,7 @@ void gntshr_places_mark(const struct gntshr_slot *slot, enum gntshr_kind kind);
 
 /* arena-end.c: with the lock held */
 bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot);
-int gntshr_arena_unshare_forked(struct gntshr_handle *h,
-				struct gntshr_slot *slot);
+int gntshr_arena_part(struct gntshr_handle *h, struct gntshr_slot *slot);
 void gntshr_arenas_end_stale(struct gntshr_handle *h, const char *addr,
 			     size_t size);
 bool gntshr_arenas_have(struct gntshr_handle *h,
@@ -206,7 +210,16 @@ void gntshr_arenas_forget(struct gntshr_handle *h);
 bool gntshr_cpuid_domid(uint32_t *domid);
 
 /* handle.c */
-int gntshr_check_owner(struct gntshr_handle *h);
+int gntshr_refuse_child(struct gntshr_handle *h);
+
+/* In a child of the process that opened the handle nothing may be done. */
+static inline int gntshr_check_owner(struct gntshr_handle *h)
+{
+	return h->forked ? gntshr_refuse_child(h) : 0;
+}
+
+/* share.c */
+bool gntshr_is_watched(void);
 
 /* unshare.c */
 int gntshr_dealloc(struct gntshr_handle *h, uint64_t index, uint32_t count);

@@ -30,15 +30,19 @@ static void declare_written(const void *addr, size_t size)
 {
 	if (__msan_unpoison)
 		__msan_unpoison(addr, size);
-}
-
-/* Memcheck takes pages that served before for what the program made of them. */
-static void declare_zeroed(const void *addr, size_t size)
-{
-	declare_written(addr, size);
 #ifdef HAVE_VALGRIND_MEMCHECK_H
 	VALGRIND_MAKE_MEM_DEFINED(addr, size);
 #endif
+}
+
+/* Whether somebody looks who must be told what the driver writes. */
+bool gntshr_is_watched(void)
+{
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+	if (RUNNING_ON_VALGRIND)
+		return true;
+#endif
+	return __msan_unpoison;
 }
 
 /* What the driver gets to do with a page that goes. */
@@ -80,7 +84,8 @@ static bool cannot_be_peer(struct gntshr_handle *h, uint32_t domid)
 }
 
 static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
-		       const uint32_t *refs, unsigned int flags)
+		       const uint32_t *refs, unsigned int flags,
+		       const struct notification *notify)
 {
 	if (gntshr_check_owner(h))
 		return -1;
@@ -97,6 +102,9 @@ static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
 	if (flags & ~GNTSHR_WRITABLE)
 		return gntshr_fail(h->logger, EINVAL, "flags %#x are not known",
 				   flags);
+	if (notify->offset >= GNTSHR_PAGE_SIZE)
+		return gntshr_fail(h->logger, EINVAL,
+				   "byte %u is not in a page", notify->offset);
 	if (cannot_be_peer(h, domid))
 		return gntshr_fail(
 			h->logger, EINVAL,
@@ -161,35 +169,30 @@ undo:
 	return NULL;
 }
 
-/* A share in @slot is there; now what comes with it. */
-static void *finish_slot(struct gntshr_handle *h, struct gntshr_slot *slot,
-			 const struct notification *notify)
-{
-	char *addr = gntshr_slot_addr(slot);
-	int error;
-
-	if (notify->action &&
-	    set_notify(h, gntshr_slot_index(slot) + notify->offset,
-		       notify->action, notify->port)) {
-		error = errno;
-		gntshr_arena_unshare(h, slot);
-		errno = error;
-		return NULL;
-	}
-	declare_zeroed(addr, gntshr_slot_size(slot));
-	return addr;
-}
-
-/* A child must not get a mapping that is not in its table: with the lock. */
+/*
+ * With the lock held, so that no child gets pages without what is known of
+ * them.
+ */
 static void *make_share(struct gntshr_handle *h,
 			struct ioctl_gntalloc_alloc_gref *op,
 			const struct notification *notify)
 {
-	struct gntshr_slot slot;
+	bool alone;
+	char *addr = gntshr_arena_share(h, op, &alone);
+	int error;
 
-	if (gntshr_arena_share(h, op, &slot))
-		return finish_slot(h, &slot, notify);
-	return slot.arena ? NULL : make_mapping(h, op, notify);
+	if (alone)
+		return make_mapping(h, op, notify);
+	if (!addr)
+		return NULL;
+	if (notify->action && set_notify(h, op->index + notify->offset,
+					 notify->action, notify->port)) {
+		error = errno;
+		gntshr_arena_unshare(h, addr, op->count);
+		errno = error;
+		return NULL;
+	}
+	return addr;
 }
 
 static void *share_pages(struct gntshr_handle *h, uint32_t domid,
@@ -198,7 +201,7 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 {
 	/* The driver wants the whole struct, also where less would do. */
 	size_t size = sizeof(struct ioctl_gntalloc_alloc_gref) +
-		      (count - 1) * sizeof(uint32_t);
+		      ((size_t)count - 1) * sizeof(uint32_t);
 	union {
 		struct ioctl_gntalloc_alloc_gref op;
 		char space[SMALL_OP];
@@ -207,19 +210,25 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 	void *addr = NULL;
 	int error;
 
+	if (check_share(h, domid, count, refs, flags, notify))
+		return NULL;
+
 	/*
 	 * The driver does not need it zeroed: valgrind, which does not know its
 	 * requests, would take what they write for uninitialised.
 	 */
 	if (size > sizeof(small))
 		op = calloc(1, size);
-	else
+	else if (count > 1)
 		memset(op, 0, size);
 	if (op) {
-		op->domid = (uint16_t)domid;
-		op->flags =
-			flags & GNTSHR_WRITABLE ? GNTALLOC_FLAG_WRITABLE : 0;
-		op->count = count;
+		*op = (struct ioctl_gntalloc_alloc_gref){
+			.domid = (uint16_t)domid,
+			.flags = flags & GNTSHR_WRITABLE
+					 ? GNTALLOC_FLAG_WRITABLE
+					 : 0,
+			.count = count,
+		};
 		pthread_mutex_lock(&h->lock);
 		addr = make_share(h, op, notify);
 		error = errno;
@@ -228,8 +237,14 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 		error = errno;
 	}
 	if (addr) {
-		memcpy(refs, op->gref_ids, count * sizeof(*refs));
-		declare_written(refs, count * sizeof(*refs));
+		if (count == 1)
+			*refs = op->gref_ids[0];
+		else
+			memcpy(refs, op->gref_ids, count * sizeof(*refs));
+		if (h->watched) {
+			declare_written(addr, (size_t)count * GNTSHR_PAGE_SIZE);
+			declare_written(refs, count * sizeof(*refs));
+		}
 	}
 	if (op != &small.op)
 		free(op);
@@ -244,8 +259,6 @@ void *gntshr_share_pages(gntshr_handle *h, uint32_t domid, uint32_t count,
 {
 	static const struct notification none;
 
-	if (check_share(h, domid, count, refs, flags))
-		return NULL;
 	return share_pages(h, domid, count, refs, flags, &none);
 }
 
@@ -255,14 +268,7 @@ void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
 {
 	struct notification notify = { 0 };
 
-	if (check_share(h, domid, 1, ref, flags))
-		return NULL;
 	if (notify_offset != NONE) {
-		if (notify_offset >= GNTSHR_PAGE_SIZE) {
-			gntshr_fail(h->logger, EINVAL,
-				    "byte %u is not in a page", notify_offset);
-			return NULL;
-		}
 		notify.action |= GNTSHR_NOTIFY_CLEAR_BYTE;
 		notify.offset = notify_offset;
 	}

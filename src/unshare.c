@@ -56,25 +56,15 @@ static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
 	return 0;
 }
 
-/* With the lock held. Returns 0 or an errno, EINVAL if there is no such share.
- */
-static int unshare_pages(struct gntshr_handle *h, char *addr, uint32_t count)
+/* As gntshr_arena_unshare(), of shares with a mapping of their own. */
+static int unshare_mapping(struct gntshr_handle *h, const char *addr,
+			   uint32_t count)
 {
-	struct gntshr_share *share;
-	struct gntshr_slot slot;
-	int rc;
+	struct gntshr_share *share = gntshr_table_find(h, addr);
 
-	if (gntshr_arena_find(h, addr, &slot)) {
-		if (gntshr_slot_addr(&slot) != addr || slot.count != count)
-			return EINVAL;
-		rc = gntshr_arena_unshare(h, &slot);
-	} else {
-		share = gntshr_table_find(h, addr);
-		if (!share || share->addr != addr || share->count != count)
-			return EINVAL;
-		rc = end_share(h, share);
-	}
-	return rc ? errno : 0;
+	if (!share || share->addr != addr || share->count != count)
+		return EINVAL;
+	return end_share(h, share) ? errno : 0;
 }
 
 int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
@@ -84,7 +74,9 @@ int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
 	if (gntshr_check_owner(h))
 		return -1;
 	pthread_mutex_lock(&h->lock);
-	error = unshare_pages(h, addr, count);
+	error = gntshr_arena_unshare(h, addr, count);
+	if (error == EINVAL)
+		error = unshare_mapping(h, addr, count);
 	pthread_mutex_unlock(&h->lock);
 	if (!error)
 		return 0;
