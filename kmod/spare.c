@@ -23,8 +23,21 @@ static unsigned int spare_max = 4096;
 module_param(spare_max, uint, 0644);
 MODULE_PARM_DESC(spare_max, "Spare pages that a descriptor keeps at the most");
 
+static void look_after(struct work_struct *work);
+static DECLARE_DELAYED_WORK(look_after_work, look_after);
+
 static unsigned int spare_idle = 2000;
-module_param(spare_idle, uint, 0644);
+
+/* The next look may be a long while off. */
+static int set_idle(const char *value, const struct kernel_param *kp)
+{
+	int err = param_set_uint(value, kp);
+
+	if (!err && delayed_work_pending(&look_after_work))
+		mod_delayed_work(system_percpu_wq, &look_after_work, 0);
+	return err;
+}
+module_param_call(spare_idle, set_idle, param_get_uint, &spare_idle, 0644);
 MODULE_PARM_DESC(spare_idle,
 		 "Milliseconds after which spare pages go that nobody needed");
 
@@ -47,9 +60,6 @@ MODULE_PARM_DESC(spare, "Pages that wait for their next share");
 /* All files; whoever has it keeps each of them from its release. */
 static DEFINE_MUTEX(files_lock);
 static LIST_HEAD(files);
-
-static void look_after(struct work_struct *work);
-static DECLARE_DELAYED_WORK(look_after_work, look_after);
 
 static void look_later(void)
 {
