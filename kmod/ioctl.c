@@ -17,6 +17,7 @@ static void abort_blocks(struct list_head *blocks)
 
 	list_for_each_entry_safe(block, next, blocks, link)
 		block_abort(block);
+	INIT_LIST_HEAD(blocks);
 }
 
 /* Make all blocks for @op, or none. The pages are charged already. */
