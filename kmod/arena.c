@@ -227,8 +227,8 @@ void take_out(struct gntalloc_file *file, struct gntalloc_pos pos, u32 count)
 }
 
 /* Put fresh pages into @count places, which are empty, and map them. */
-static int fill_row(struct gntalloc_file *file, struct vm_area_struct *vma,
-		    unsigned long addr, struct gntalloc_pos pos, u32 count,
+static int fill_row(struct gntalloc_file *file, unsigned long addr,
+		    struct gntalloc_pos pos, u32 count,
 		    struct gntalloc_fresh *fresh)
 {
 	struct gntalloc_block *block = pos.block;
@@ -246,7 +246,7 @@ static int fill_row(struct gntalloc_file *file, struct vm_area_struct *vma,
 	block->live += count;
 	spare_add(file, block, count);
 
-	err = insert_run(vma, addr, pos, count);
+	err = insert_run(find_vma(current->mm, addr), addr, pos, count);
 	if (!err)
 		return 0;
 	fresh_settle(fresh);
@@ -278,22 +278,22 @@ static unsigned int row_to_fill(struct gntalloc_block *block, unsigned int i,
 }
 
 /* Fill those of @count places from @pos on, in a block, that cannot serve. */
-static int fill_piece(struct gntalloc_file *file, struct vm_area_struct *vma,
-		      unsigned long addr, struct gntalloc_pos pos, u32 count,
+static int fill_piece(struct gntalloc_file *file, unsigned long addr,
+		      struct gntalloc_pos pos, u32 count,
 		      struct gntalloc_fresh *fresh)
 {
-	unsigned int first = pos.i, end = first + count, behind;
+	unsigned int end = pos.i + count, behind;
 	int err = 0;
 	bool any;
 
+	addr -= (pos.i + 0ul) << PAGE_SHIFT;
 	while (pos.i < end && !err) {
 		behind = row_to_fill(pos.block, pos.i, end, &any);
 		if (any)
 			take_out(file, pos, behind - pos.i);
 		if (behind > pos.i)
-			err = fill_row(file, vma,
-				       addr + ((pos.i - first + 0ul)
-					       << PAGE_SHIFT),
+			err = fill_row(file,
+				       addr + ((pos.i + 0ul) << PAGE_SHIFT),
 				       pos, behind - pos.i, fresh);
 		/* Those that can serve. */
 		for (pos.i = behind; pos.i < end && !err; pos.i = behind)
@@ -308,9 +308,8 @@ static int fill_piece(struct gntalloc_file *file, struct vm_area_struct *vma,
  * Fill the places that places_needed() counted. After a failure some may be
  * spare that were empty.
  */
-int places_fill(struct gntalloc_file *file, struct vm_area_struct *vma,
-		unsigned long addr, u64 index, u32 count,
-		struct gntalloc_fresh *fresh)
+int places_fill(struct gntalloc_file *file, unsigned long addr, u64 index,
+		u32 count, struct gntalloc_fresh *fresh)
 {
 	struct gntalloc_pos pos;
 	int err = 0;
@@ -328,7 +327,7 @@ int places_fill(struct gntalloc_file *file, struct vm_area_struct *vma,
 			}
 			file_insert(file, pos.block);
 		}
-		err = fill_piece(file, vma, addr, pos, some, fresh);
+		err = fill_piece(file, addr, pos, some, fresh);
 		settle_block(file, pos.block);
 		addr += (some + 0ul) << PAGE_SHIFT;
 	}

@@ -267,9 +267,8 @@ long ioctl_share(struct gntalloc_file *file,
 long ioctl_unshare(struct gntalloc_file *file,
 		   struct ioctl_gntalloc_unshare __user *arg);
 int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma);
-struct vm_area_struct *find_places(struct gntalloc_file *file,
-				   unsigned long addr, u64 index,
-				   unsigned long count);
+bool has_places(struct gntalloc_file *file, unsigned long addr, u64 index,
+		unsigned long count);
 int insert_run(struct vm_area_struct *vma, unsigned long addr,
 	       struct gntalloc_pos pos, unsigned long count);
 
@@ -280,9 +279,8 @@ u32 pages_that_serve(struct gntalloc_block *block, unsigned int i,
 		     unsigned int count);
 long places_needed(struct gntalloc_file *file, struct gntalloc_pos pos,
 		   u32 some, u64 index, u32 count);
-int places_fill(struct gntalloc_file *file, struct vm_area_struct *vma,
-		unsigned long addr, u64 index, u32 count,
-		struct gntalloc_fresh *fresh);
+int places_fill(struct gntalloc_file *file, unsigned long addr, u64 index,
+		u32 count, struct gntalloc_fresh *fresh);
 void take_out(struct gntalloc_file *file, struct gntalloc_pos pos, u32 count);
 int fresh_get(struct gntalloc_fresh *fresh, u32 count);
 void fresh_put(struct gntalloc_fresh *fresh);

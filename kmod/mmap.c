@@ -54,9 +54,10 @@ static int must_be_free(pte_t *pte, unsigned long addr, void *data)
 }
 
 /*
- * Insert a run of pages. Their page tables are made first: then nothing can
- * fail, and nothing sleeps in lazy MMU mode, where a PV domain collects what it
- * writes into page tables. Otherwise Xen emulates each write on its own.
+ * Insert a run of pages, from @vma on. Their page tables are made first: then
+ * nothing can fail, and nothing sleeps in lazy MMU mode, where a PV domain
+ * collects what it writes into page tables. Otherwise Xen emulates each write
+ * on its own.
  */
 int insert_run(struct vm_area_struct *vma, unsigned long addr,
 	       struct gntalloc_pos pos, unsigned long count)
@@ -65,7 +66,8 @@ int insert_run(struct vm_area_struct *vma, unsigned long addr,
 				      must_be_free, NULL);
 
 	while (count && !err) {
-		unsigned long some = min(count, pos.block->count - pos.i + 0ul);
+		unsigned long some = min3(count, pos.block->count - pos.i + 0ul,
+					  (vma->vm_end - addr) >> PAGE_SHIFT);
 		unsigned long left = some;
 
 		lazy_mmu_mode_enable();
@@ -75,8 +77,13 @@ int insert_run(struct vm_area_struct *vma, unsigned long addr,
 
 		addr += some << PAGE_SHIFT;
 		count -= some;
-		pos.block = block_next(pos.block);
-		pos.i = 0;
+		pos.i += some;
+		if (pos.i == pos.block->count) {
+			pos.block = block_next(pos.block);
+			pos.i = 0;
+		}
+		if (count && addr == vma->vm_end)
+			vma = find_vma(vma->vm_mm, addr);
 	}
 	return err;
 }
@@ -125,22 +132,28 @@ int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma)
 }
 
 /*
- * The mapping of @file that has @count pages from @index on at @addr. It is
- * locked against all else, as in mmap(): what lazy MMU mode holds back would
- * not be seen there. Setting flags, which it has already, is what locks out the
+ * Has this process @count pages of @file from @index on at @addr? What was
+ * protected in part, or mapped again, is several mappings. They are locked
+ * against all else, as in mmap(): what lazy MMU mode holds back would not be
+ * seen there. Setting flags, which they have already, is what locks out the
  * madvise() of newer kernels, which takes no mmap_lock.
  */
-struct vm_area_struct *find_places(struct gntalloc_file *file,
-				   unsigned long addr, u64 index,
-				   unsigned long count)
+bool has_places(struct gntalloc_file *file, unsigned long addr, u64 index,
+		unsigned long count)
 {
-	struct vm_area_struct *vma = find_vma(current->mm, addr);
+	struct vm_area_struct *vma;
+	unsigned long some;
 
-	if (!vma || addr < vma->vm_start || vma->vm_ops != &vm_ops ||
-	    vma->vm_file->private_data != file ||
-	    count > (vma->vm_end - addr) >> PAGE_SHIFT ||
-	    index != vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT))
-		return NULL;
-	vm_flags_set(vma, VM_MIXEDMAP);
-	return vma;
+	for (; count;
+	     count -= some, index += some, addr += some << PAGE_SHIFT) {
+		vma = find_vma(current->mm, addr);
+		if (!vma || addr < vma->vm_start || vma->vm_ops != &vm_ops ||
+		    vma->vm_file->private_data != file ||
+		    index != vma->vm_pgoff +
+				     ((addr - vma->vm_start) >> PAGE_SHIFT))
+			return false;
+		vm_flags_set(vma, VM_MIXEDMAP);
+		some = min(count, (vma->vm_end - addr) >> PAGE_SHIFT);
+	}
+	return true;
 }

@@ -78,8 +78,8 @@ static void not_fresh(struct gntalloc_file *file, u64 index, u32 count)
 }
 
 /*
- * Grant all places if there is nothing to fill, or @vma is given and enough is
- * at hand to do so. Otherwise returns how many pages it takes, or an error.
+ * Grant all places if there is nothing to fill, or if it may be filled and
+ * enough is at hand to do so. Otherwise returns how many pages it takes, or an error.
  */
 static long try_share(struct gntalloc_file *file,
 		      const struct ioctl_gntalloc_share *op,
@@ -87,7 +87,6 @@ static long try_share(struct gntalloc_file *file,
 		      struct gntalloc_fresh *fresh)
 {
 	u64 index = op->index >> PAGE_SHIFT;
-	struct vm_area_struct *vma;
 	struct gntalloc_pos pos;
 	u32 some = op->count;
 	long needed;
@@ -101,10 +100,9 @@ static long try_share(struct gntalloc_file *file,
 	if (needed < 0 || (needed && (!may_fill || needed > fresh->count)))
 		return needed;
 	if (needed) {
-		vma = find_places(file, op->addr, index, op->count);
-		if (!vma)
+		if (!has_places(file, op->addr, index, op->count))
 			return -EINVAL;
-		err = places_fill(file, vma, op->addr, index, op->count, fresh);
+		err = places_fill(file, op->addr, index, op->count, fresh);
 		if (err) {
 			not_fresh(file, index, op->count);
 			return err == -EAGAIN ? op->count : err;
