@@ -38,4 +38,6 @@ void read_driver(struct driver *driver)
 		driver->tells_limit &&
 		!gntshr_sys_parameter("used", &driver->used) &&
 		!gntshr_sys_parameter("lingering", &driver->lingering);
+	driver->tells_spare = driver->tells_use &&
+			      !gntshr_sys_parameter("spare", &driver->spare);
 }

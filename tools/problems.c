@@ -93,7 +93,8 @@ size_t find_problems(const struct info *info, struct problem *problems)
 
 	if (info->open_error)
 		describe_access(info, &problems[n++]);
-	if (driver->tells_use && driver->used >= driver->limit)
+	/* Whoever needs spare pages gets them. */
+	if (driver->tells_use && driver->used >= driver->limit + driver->spare)
 		describe_limit(driver, &problems[n++]);
 	if (!info->table_error && info->frames >= info->max_frames)
 		describe(

@@ -52,6 +52,8 @@ static void print_driver(const struct driver *driver)
 		printf("used         %lu\n"
 		       "lingering    %lu\n",
 		       driver->used, driver->lingering);
+	if (driver->tells_spare)
+		printf("spare        %lu\n", driver->spare);
 }
 
 void print_info(const struct info *info, const struct problem *problems,
@@ -116,6 +118,7 @@ static void print_driver_json(const struct driver *driver)
 	json_number("limit", driver->tells_limit, driver->limit);
 	json_number("used", driver->tells_use, driver->used);
 	json_number("lingering", driver->tells_use, driver->lingering);
+	json_number("spare", driver->tells_spare, driver->spare);
 	json_close('}');
 }
 

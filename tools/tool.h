@@ -26,11 +26,12 @@ extern const struct command info_command, share_command, watch_command;
  * The driver as sysfs shows it. The stock one tells its limit only.
  *
  * @version	of ours; empty for the stock driver, which has none
+ * @spare	0 if it is not told: older ones of ours keep no such pages
  */
 struct driver {
-	bool loaded, tells_limit, tells_use;
+	bool loaded, tells_limit, tells_use, tells_spare;
 	char version[32];
-	unsigned long limit, used, lingering;
+	unsigned long limit, used, lingering, spare;
 };
 
 /* driver.c */

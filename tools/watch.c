@@ -13,8 +13,8 @@ static const char help[] =
 	"\n"
 	"Prints how many pages the driver has in use, a line at once and then one each\n"
 	"interval, until it is interrupted. \"lingering\" of the pages in use were given up\n"
-	"here but are still mapped by their peers. The driver has to be that of\n"
-	"libgntshr: the stock one does not tell.\n"
+	"here but are still mapped by their peers, \"spare\" ones are kept for the next\n"
+	"share. The driver has to be that of libgntshr: the stock one does not tell.\n"
 	"\n"
 	"  --interval SECONDS  1 to 86400 (1)\n"
 	"  --count N           end after so many lines\n"
@@ -34,8 +34,12 @@ static bool check_driver(const struct driver *driver)
 static void print_text(const struct driver *driver, bool knows_table,
 		       uint32_t frames, uint32_t max)
 {
-	printf("%10lu %10lu %10lu ", driver->used, driver->lingering,
-	       driver->limit);
+	printf("%10lu %10lu ", driver->used, driver->lingering);
+	if (driver->tells_spare)
+		printf("%10lu ", driver->spare);
+	else
+		printf("%10s ", "-");
+	printf("%10lu ", driver->limit);
 	if (knows_table)
 		printf("%10u %10u\n", frames, max);
 	else
@@ -48,6 +52,7 @@ static void print_json(const struct driver *driver, bool knows_table,
 	json_open(NULL, '{');
 	json_number("used", true, driver->used);
 	json_number("lingering", true, driver->lingering);
+	json_number("spare", driver->tells_spare, driver->spare);
 	json_number("limit", true, driver->limit);
 	json_number("frames", knows_table, frames);
 	json_number("max_frames", knows_table, max);
@@ -68,8 +73,9 @@ static int watch(uint64_t interval, uint64_t count, bool json)
 			return FAILED;
 		knows_table = !gntshr_sys_grant_frames(&frames, &max);
 		if (!i && !json)
-			printf("%10s %10s %10s %10s %10s\n", "used",
-			       "lingering", "limit", "frames", "max frames");
+			printf("%10s %10s %10s %10s %10s %10s\n", "used",
+			       "lingering", "spare", "limit", "frames",
+			       "max frames");
 		(json ? print_json : print_text)(&driver, knows_table, frames,
 						 max);
 		if (flush_output())
