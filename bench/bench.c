@@ -49,10 +49,16 @@ static void unmap(void *pages, uint32_t count)
 	munmap(pages, (size_t)count * PAGE);
 }
 
-static const struct way grants = { "pages", share, unshare };
+/*
+ * What a share leaves to the next is what the first of a handle has to do
+ * without: pages that are made and mapped already, and whatever else a library
+ * keeps. Nothing stays beyond the handle, whose end pays for what was put off.
+ */
+static const struct way hot = { "hot", share, unshare, false };
+static const struct way cold = { "cold", share, unshare, true };
 static const struct way floors[] = {
-	{ "floor-shared", map_shared, unmap },
-	{ "floor-private", map_private, unmap },
+	{ "floor-shared", map_shared, unmap, false },
+	{ "floor-private", map_private, unmap, false },
 };
 
 /*
@@ -61,8 +67,10 @@ static const struct way floors[] = {
  */
 static void grow_table(void)
 {
+	open_device();
 	reserve_refs(MANY);
 	unshare(share(MANY), MANY);
+	close_device();
 	sleep(SETTLE_S);
 }
 
@@ -74,8 +82,23 @@ static void pages(const struct way *way, char **counts)
 	}
 }
 
-/* For bench/profile, which counts between the marks. */
-static void profile(char **counts)
+/* What one number leaves is not there for the next. */
+static void hot_pages(char **counts)
+{
+	for (; *counts; counts++) {
+		char *one[] = { *counts, NULL };
+
+		open_device();
+		pages(&hot, one);
+		close_device();
+	}
+}
+
+/*
+ * For bench/profile, which counts between the marks. Opening is there, too, if
+ * it is the cold way.
+ */
+static void profile(const struct way *way, char **counts)
 {
 	for (; *counts; counts++) {
 		uint32_t count = number(*counts), rounds;
@@ -85,9 +108,9 @@ static void profile(char **counts)
 		if (rounds > PROFILE_ROUNDS)
 			rounds = PROFILE_ROUNDS;
 		make_place(count);
-		sample(&grants, count, rounds);
+		sample(way, count, rounds);
 		MARK(0);
-		sample(&grants, count, rounds);
+		sample(way, count, rounds);
 		MARK(1);
 		printf("%s profile %u pages=%u\n", LIBRARY, count,
 		       count * rounds);
@@ -98,8 +121,8 @@ static void profile(char **counts)
 /* A process without a share of its own measures when it is told to. */
 static void watch_from_elsewhere(int from, int to)
 {
-	static const struct way elsewhere = { "live-elsewhere", share,
-					      unshare };
+	static const struct way elsewhere = { "live-elsewhere", share, unshare,
+					      false };
 	uint32_t n;
 
 	open_device();
@@ -118,7 +141,7 @@ static void watch_from_elsewhere(int from, int to)
  */
 static void live(char **counts)
 {
-	static const struct way here = { "live", share, unshare };
+	static const struct way here = { "live", share, unshare, false };
 	int down[2], up[2];
 	uint32_t n = 0;
 	pid_t pid;
@@ -146,7 +169,7 @@ static void live(char **counts)
 }
 
 static const char usage[] =
-	"usage: bench pages|floor|profile|memory|peer PAGES... | live SHARES... | notify | replay NAME <TRACE";
+	"usage: bench hot|cold|floor|profile-hot|profile-cold|memory|peer PAGES... | live SHARES... | notify | replay NAME <TRACE";
 
 int main(int argc, char **argv)
 {
@@ -155,23 +178,26 @@ int main(int argc, char **argv)
 
 	clock_check();
 	reserve_refs(1);
-	if (!strcmp(what, "live"))
-		return live(rest), 0;
-	open_device();
-	if (!strcmp(what, "pages"))
-		grow_table(), pages(&grants, rest);
+	if (!strcmp(what, "hot"))
+		grow_table(), hot_pages(rest);
+	else if (!strcmp(what, "cold"))
+		grow_table(), pages(&cold, rest);
 	else if (!strcmp(what, "floor"))
 		pages(&floors[0], rest), pages(&floors[1], rest);
-	else if (!strcmp(what, "profile"))
-		grow_table(), profile(rest);
+	else if (!strcmp(what, "profile-hot"))
+		grow_table(), open_device(), profile(&hot, rest);
+	else if (!strcmp(what, "profile-cold"))
+		grow_table(), profile(&cold, rest);
+	else if (!strcmp(what, "live"))
+		live(rest);
 	else if (!strcmp(what, "notify"))
-		notify();
+		open_device(), notify();
 	else if (!strcmp(what, "replay") && rest[0])
 		grow_table(), replay(rest[0]);
 	else if (!strcmp(what, "memory"))
 		memory(rest);
 	else if (!strcmp(what, "peer"))
-		peer(rest);
+		open_device(), peer(rest);
 	else
 		errx(2, "%s", usage);
 	return 0;

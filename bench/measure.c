@@ -27,6 +27,12 @@ void open_device(void)
 		err(1, "cannot open " DEVICE);
 }
 
+void close_device(void)
+{
+	if (gntshr_close(h))
+		err(1, "cannot close " DEVICE);
+}
+
 void reserve_refs(uint32_t count)
 {
 	if (!count)
@@ -108,9 +114,13 @@ struct cost sample(const struct way *way, uint32_t count, uint32_t rounds)
 	double pages = (double)count * rounds;
 
 	for (uint32_t i = 0; i < rounds; i++) {
-		uint64_t start = now();
-		void *memory = way->get(count);
+		uint64_t start;
+		void *memory;
 
+		if (way->first)
+			open_device();
+		start = now();
+		memory = way->get(count);
 		cost.share += since(start);
 		start = now();
 		touch(memory, count);
@@ -118,16 +128,22 @@ struct cost sample(const struct way *way, uint32_t count, uint32_t rounds)
 		start = now();
 		way->put(memory, count);
 		cost.unshare += since(start);
+		if (!way->first)
+			continue;
+		start = now();
+		close_device();
+		cost.close += since(start);
 	}
 	cost.share /= pages;
 	cost.touch /= pages;
 	cost.unshare /= pages;
+	cost.close /= pages;
 	return cost;
 }
 
-static double sum(const struct cost *cost)
+double sum(const struct cost *cost)
 {
-	return cost->share + cost->touch + cost->unshare;
+	return cost->share + cost->touch + cost->unshare + cost->close;
 }
 
 static int by_sum(const void *a, const void *b)
@@ -139,9 +155,11 @@ static int by_sum(const void *a, const void *b)
 
 void report(const struct way *way, uint32_t as, const struct cost *cost)
 {
-	printf("%s %s %u share=%.1f touch=%.1f unshare=%.1f sum=%.1f\n",
-	       LIBRARY, way->name, as, cost->share, cost->touch, cost->unshare,
-	       sum(cost));
+	printf("%s %s %u share=%.1f touch=%.1f unshare=%.1f", LIBRARY,
+	       way->name, as, cost->share, cost->touch, cost->unshare);
+	if (way->first)
+		printf(" close=%.1f", cost->close);
+	printf(" sum=%.1f\n", sum(cost));
 	fflush(stdout);
 }
 
@@ -160,8 +178,8 @@ void measure(const struct way *way, uint32_t count, uint32_t as)
 		rounds = SAMPLE_ROUNDS;
 	if (!rounds)
 		rounds = 1;
-	/* Whatever grows with the first calls. */
-	sample(way, count, rounds);
+	/* What is kept for the next share is there from the second on. */
+	sample(way, count, 1);
 	for (size_t i = 0; i < n; i++) {
 		make_place(count);
 		samples[i] = sample(way, count, rounds);

@@ -15,14 +15,18 @@
 
 /* Instructions a page. */
 struct cost {
-	double share, touch, unshare;
+	double share, touch, unshare, close;
 };
 
-/* A way to get memory, and to give it back. */
+/*
+ * A way to get memory, and to give it back. If it is to be for the first time,
+ * each round is one of a handle of its own, whose closing counts.
+ */
 struct way {
 	const char *name;
 	void *(*get)(uint32_t count);
 	void (*put)(void *pages, uint32_t count);
+	bool first;
 };
 
 /* The handle, and room for the references of a call: see reserve_refs(). */
@@ -30,6 +34,7 @@ extern gntshr_handle *h;
 extern uint32_t *refs;
 
 void open_device(void);
+void close_device(void);
 void reserve_refs(uint32_t count);
 /* Sharing with dom0: the ways' functions end the program if they fail. */
 void *share(uint32_t count);
@@ -39,6 +44,7 @@ void touch(void *pages, uint32_t count);
 
 /* See measure.c. */
 void make_place(uint32_t count);
+double sum(const struct cost *cost);
 /* The mean of so many rounds. */
 struct cost sample(const struct way *way, uint32_t count, uint32_t rounds);
 /* A line about it. */

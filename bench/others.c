@@ -90,7 +90,7 @@ static void arming(const char *name, unsigned int action, uint32_t port)
 void notify(void)
 {
 	static const struct way with_notify = { "share-notify", share_notify,
-						unshare };
+						unshare, false };
 	xenevtchn_handle *evtchn = xenevtchn_open(NULL, 0);
 	int port = evtchn ? xenevtchn_bind_unbound_port(evtchn, 0) : -1;
 
@@ -187,15 +187,20 @@ void memory(char **counts)
 
 		reserve_refs(count);
 		make_place(MEMORY_PAGES);
+		open_device();
 		share_all(shares, count);
 		unshare_all(shares, count);
+		/* And with it what it keeps. */
+		close_device();
 		/* References rest, and memory is freed, some time later. */
 		sleep(SETTLE_S);
 		shrink_slabs();
 		before = free_pages();
+		open_device();
 		share_all(shares, count);
 		used = before - free_pages();
 		unshare_all(shares, count);
+		close_device();
 		printf("%s memory %u bytes=%.1f\n", LIBRARY, count,
 		       (double)used / MEMORY_PAGES * PAGE - PAGE);
 		fflush(stdout);

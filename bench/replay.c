@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What a whole session of a program costs: its shares, recorded, made and ended
- * again in their order, without the time between. bench/traces/README.md has
- * the format.
+ * again in their order, without the time between, and the end of the handle,
+ * which gives back what was kept. bench/traces/README.md has the format.
  */
 
 #include <err.h>
@@ -75,6 +75,7 @@ void replay(const char *name)
 	if (!shares)
 		err(1, "no memory for the trace");
 	reserve_refs(trace.most);
+	open_device();
 	for (size_t i = 0; i < trace.count; i++) {
 		const struct event *event = &trace.events[i];
 
@@ -97,9 +98,12 @@ void replay(const char *name)
 			shares[event->id].pages = NULL;
 		}
 	}
-	printf("%s trace-%s %u share=%.0f touch=%.0f unshare=%.0f sum=%.0f\n",
+	start = now();
+	close_device();
+	cost.close = (double)since(start);
+	printf("%s trace-%s %u share=%.0f touch=%.0f unshare=%.0f close=%.0f sum=%.0f\n",
 	       LIBRARY, name, number, cost.share, cost.touch, cost.unshare,
-	       cost.share + cost.touch + cost.unshare);
+	       cost.close, sum(&cost));
 	free(shares);
 	free(trace.events);
 }

@@ -33,13 +33,13 @@ function row_of(what, measure, number, name) {
 		get("ours", measure, number, name), "", "")
 }
 
-function pages(number,		i, name, what) {
-	for (i = 1; i <= 4; i++) {
+function pages(measure, number,		i, name, what) {
+	for (i = 1; i <= 5; i++) {
 		name = names[i]
-		what = i > 1 ? "" : number (number == 1 ? " page" : " pages") \
-			" a call: "
-		row(what name, get("stock", "pages", number, name),
-			get("ours", "pages", number, name),
+		what = i > 1 ? "" : measure ", " number \
+			(number == 1 ? " page" : " pages") " a call: "
+		row(what name, get("stock", measure, number, name),
+			get("ours", measure, number, name),
 			get("ours", "floor-shared", number, name),
 			get("ours", "floor-private", number, name))
 	}
@@ -48,8 +48,10 @@ function pages(number,		i, name, what) {
 function table(		i, n) {
 	printf "\n%s, instructions a page\n\n", title[domain]
 	row_head()
-	for (i = 1; i <= seen["pages"]; i++)
-		pages(number_of["pages", i])
+	for (i = 1; i <= seen["hot"]; i++)
+		pages("hot", number_of["hot", i])
+	for (i = 1; i <= seen["cold"]; i++)
+		pages("cold", number_of["cold", i])
 	for (i = 1; i <= seen["live"]; i++) {
 		n = number_of["live", i]
 		row_of("1 page, " n " live here", "live", n, "sum")
@@ -81,26 +83,29 @@ function row_head() {
 	print "|---|--:|--:|--:|--:|--:|--:|"
 }
 
-# The other two pairs of library and module.
-function crossed(		i, n, line) {
-	for (i = 1; i <= seen["pages"]; i++) {
-		n = number_of["pages", i]
-		line = ""
-		if (!((domain, "stock", "libgntshr", "pages", n, "sum") in value))
+# The other two pairs of library and module, too.
+function crossed(measure,		i, n, stock, line, p) {
+	for (i = 1; i <= seen[measure]; i++) {
+		n = number_of[measure, i]
+		if (!((domain, "stock", "libgntshr", measure, n, "sum") in value))
 			continue
 		if (!headed++) {
-			printf "\n%s, sum, each library on each module\n\n",
-				title[domain]
+			printf "\n%s, %s, sum and the part of stock," \
+				" each library on each module\n\n",
+				title[domain], measure
 			print "| pages a call | libxengnttab, stock" \
 				" | libgntshr, stock | libxengnttab, ours" \
 				" | libgntshr, ours |"
 			print "|--:|--:|--:|--:|--:|"
 		}
-		printf "| %d | %s | %s | %s | %s |\n", n,
-			show(value[domain, "stock", "libxengnttab", "pages", n, "sum"]),
-			show(value[domain, "stock", "libgntshr", "pages", n, "sum"]),
-			show(value[domain, "ours", "libxengnttab", "pages", n, "sum"]),
-			show(value[domain, "ours", "libgntshr", "pages", n, "sum"])
+		stock = value[domain, "stock", "libxengnttab", measure, n, "sum"]
+		line = "| " n " | " show(stock) " |"
+		for (p = 1; p <= 3; p++) {
+			split(pairs[p], pair, " ")
+			line = line in_part(value[domain, pair[1], pair[2],
+				measure, n, "sum"], stock, 1)
+		}
+		print line
 	}
 	headed = 0
 }
@@ -125,19 +130,23 @@ function traces(		i, n, name, stock, line, w) {
 			stock / 1e6)
 		for (w = 1; w <= 3; w++)
 			line = line in_part(value[domain, "ours", ways[w],
-				name, n, "sum"], stock)
+				name, n, "sum"], stock, 1e6)
 		print line
 	}
 	headed = 0
 }
 
-function in_part(x, stock) {
-	return x == "" ? " - |" : sprintf(" %.1f: %.2f |", x / 1e6, x / stock)
+function in_part(x, stock, unit) {
+	return x == "" || !stock ? " - |" : sprintf(" %s: %.2f |",
+		show(x / unit), x / stock)
 }
 
 BEGIN {
 	split("libxengnttab libpreloaded libgntshr", ways, " ")
-	split("share touch unshare sum", names, " ")
+	pairs[1] = "stock libgntshr"
+	pairs[2] = "ours libxengnttab"
+	pairs[3] = "ours libgntshr"
+	split("share touch unshare close sum", names, " ")
 	title["dom0"] = "PV dom0"
 	title["pv"] = "PV guest"
 	title["pvh"] = "PVH guest"
@@ -164,7 +173,8 @@ END {
 	for (d = 1; d <= domain_count; d++) {
 		domain = domain_of[d]
 		table()
-		crossed()
+		crossed("hot")
+		crossed("cold")
 		traces()
 	}
 }
