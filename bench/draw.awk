@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Draws bench/run's lines as pages.svg and live.svg in the directory dir, a
-# panel for each domain. Lines: "DOMAIN MODULE LIBRARY MEASURE NUMBER
+# Draws bench/run's lines as pages.svg, live.svg and traces.svg in the directory
+# dir, a panel for each domain. Lines: "DOMAIN MODULE LIBRARY MEASURE NUMBER
 # NAME=VALUE...".
 
 function log10(x) {
@@ -78,10 +78,15 @@ function curve(module, measure, class,		i, key, points, library) {
 	out("<polyline points=\"" substr(points, 2) "\" class=\"" class "\"/>")
 }
 
-function legend(module, measure, class, label) {
-	segment(legend_x, 22, legend_x + 24, 22, class)
-	text(legend_x + 30, 26, "", "start", label)
-	legend_x += 46 + 7 * length(label)
+function legend(class, label,		length_of) {
+	length_of = 46 + 7 * length(label)
+	if (legend_x + length_of > total && legend_x > 60) {
+		legend_x = 60
+		legend_y += 18
+	}
+	segment(legend_x, legend_y, legend_x + 24, legend_y, class)
+	text(legend_x + 30, legend_y + 4, "", "start", label)
+	legend_x += length_of
 }
 
 # What is drawn: a line each, or its entry above.
@@ -89,7 +94,7 @@ function each_curve(key, as_legend,		i, part) {
 	for (i = 1; i <= curve_count[key]; i++) {
 		split(curves[key, i], part, ";")
 		if (as_legend)
-			legend(part[1], part[2], part[3], part[4])
+			legend(part[3], part[4])
 		else
 			curve(part[1], part[2], part[3])
 	}
@@ -124,40 +129,109 @@ function head() {
 	out("text{font:12px sans-serif;fill:#777}.title{font-weight:bold}")
 	out("line,polyline{fill:none;stroke-width:2}.grid{stroke:#888;stroke-width:.7}")
 	out(".fine{stroke:#888;stroke-width:.25}.dot{stroke:none}")
-	out(".stock{stroke:#d2601a}.ours{stroke:#1f7ae0}.floor{stroke:#888}.private{stroke:#888;stroke-dasharray:2 3}")
+	out(".bar{stroke:none}.stock{stroke:#d2601a}.ours{stroke:#1f7ae0}.floor{stroke:#888}.private{stroke:#888;stroke-dasharray:2 3}")
 	out(".far{stroke-dasharray:6 4}")
-	out(".dot.stock{fill:#d2601a}.dot.ours{fill:#1f7ae0}.dot.floor,.dot.private{fill:#888}")
+	out(".theirs{stroke:#888}.preloaded{stroke:#7fb4ee}")
+	out(".bar.theirs{fill:#888}.bar.preloaded{fill:#7fb4ee}")
+	out(".dot.stock,.bar.stock{fill:#d2601a}.dot.ours,.bar.ours{fill:#1f7ae0}.dot.floor,.dot.private{fill:#888}")
 	out("@media (prefers-color-scheme:light){text{fill:#444}}@media (prefers-color-scheme:dark){text{fill:#ccc}}")
 	out("</style>")
+}
+
+# Opens the drawing, and leaves room for the legend.
+function begin(name) {
+	file = dir "/" name ".svg"
+	width = 300
+	height = 240
+	top = 70
+	gap = 44
+	total = 60 + domain_count * (width + gap)
+	head()
+	legend_x = 60
+	legend_y = 16
+}
+
+function end(what) {
+	out(sprintf("<text transform=\"rotate(-90 14 %d)\" x=\"14\" y=\"%d\" text-anchor=\"middle\">%s</text>",
+		top + height / 2, top + height / 2, what))
+	out("</svg>")
+	if (close(file))
+		fail("cannot write " file)
+}
+
+# Where the panel is, and whose.
+function frame(number) {
+	domain = domain_of[number]
+	panel = number - 1
+	left = 60 + panel * (width + gap)
+	text(left + width / 2, top - 8, "title", "middle", title[domain])
 }
 
 function draw(name, measure, others, axis,		d) {
 	scale(measure, others)
 	if (x_count < 2)
 		return
-	file = dir "/" name ".svg"
-	width = 300
-	height = 250
-	top = 60
-	gap = 44
-	total = 60 + domain_count * (width + gap)
-	head()
-	legend_x = 60
+	begin(name)
 	each_curve(name, 1)
 	for (d = 1; d <= domain_count; d++) {
-		domain = domain_of[d]
-		panel = d - 1
-		left = 60 + panel * (width + gap)
-		text(left + width / 2, top - 8, "title", "middle", title[domain])
+		frame(d)
 		grid()
 		each_curve(name, 0)
 		text(left + width / 2, top + height + 36, "", "middle", axis)
 	}
-	out(sprintf("<text transform=\"rotate(-90 14 %d)\" x=\"14\" y=\"%d\" text-anchor=\"middle\">instructions a page</text>",
-		top + height / 2, top + height / 2))
-	out("</svg>")
-	if (close(file))
-		fail("cannot write " file)
+	end("instructions a page")
+}
+
+# 0 if one of both is not known.
+function part_of(way, trace,		part, number, stock) {
+	split(way, part, ";")
+	number = numbers[trace, 1]
+	stock = sum[domain, "stock", "libxengnttab", trace, number]
+	return stock ? sum[domain, part[1], part[2], trace, number] / stock : 0
+}
+
+# The bars of one session, as parts of what it costs on the stock module.
+function session(at, trace,		i, x, high, wide, part) {
+	x = left + width * (at - .9) / trace_count
+	wide = .8 * width / trace_count / way_count
+	for (i = 1; i <= way_count; i++) {
+		split(ways[i], part, ";")
+		high = part_of(ways[i], trace) / fifths * 5 * height
+		out(sprintf("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"bar %s\"/>",
+			x + (i - 1) * wide, top + height - high, wide, high,
+			part[3]))
+	}
+	text(x + way_count * wide / 2, top + height + 16, "", "middle",
+		substr(trace, 7))
+}
+
+function draw_traces(		d, i, t, y, part) {
+	fifths = 5
+	for (d = 1; d <= domain_count; d++) {
+		domain = domain_of[d]
+		for (t = 1; t <= trace_count; t++)
+			for (i = 1; i <= way_count; i++)
+				while (part_of(ways[i], traces[t]) > fifths / 5)
+					fifths++
+	}
+	begin("traces")
+	for (i = 1; i <= way_count; i++) {
+		split(ways[i], part, ";")
+		legend(part[3], part[4])
+	}
+	for (d = 1; d <= domain_count; d++) {
+		frame(d)
+		for (i = 0; i <= fifths; i++) {
+			y = top + height * (1 - i / fifths)
+			segment(left, y, left + width, y, "grid")
+			if (d == 1)
+				text(left - 6, y + 4, "", "end",
+					sprintf("%.1f", i / 5))
+		}
+		for (t = 1; t <= trace_count; t++)
+			session(t, traces[t])
+	}
+	end("part of what the stock driver costs")
 }
 
 function add_curve(name, curve_text) {
@@ -170,14 +244,20 @@ BEGIN {
 	title["dom0"] = "PV dom0"
 	title["pv"] = "PV guest"
 	title["pvh"] = "PVH guest"
-	add_curve("pages", "stock;pages;stock;stock")
-	add_curve("pages", "ours;pages;ours;ours")
+	add_curve("pages", "stock;hot;stock;stock, hot")
+	add_curve("pages", "stock;cold;stock far;stock, cold")
+	add_curve("pages", "ours;hot;ours;ours, hot")
+	add_curve("pages", "ours;cold;ours far;ours, cold")
 	add_curve("pages", "ours;floor-shared;floor;shared memory")
 	add_curve("pages", "ours;floor-private;private;private memory")
 	add_curve("live", "stock;live;stock;stock")
 	add_curve("live", "ours;live;ours;ours")
 	add_curve("live", "stock;live-elsewhere;stock far;stock, others'")
 	add_curve("live", "ours;live-elsewhere;ours far;ours, others'")
+	ways[++way_count] = "stock;libxengnttab;stock;libxengnttab, stock"
+	ways[++way_count] = "ours;libxengnttab;theirs;libxengnttab, ours"
+	ways[++way_count] = "ours;libpreloaded;preloaded;preloaded, ours"
+	ways[++way_count] = "ours;libgntshr;ours;libgntshr, ours"
 }
 
 {
@@ -188,6 +268,8 @@ BEGIN {
 	if (!(($4, $5) in known)) {
 		known[$4, $5] = 1
 		numbers[$4, ++number_count[$4]] = $5
+		if ($4 ~ /^trace-/)
+			traces[++trace_count] = $4
 	}
 	if (sub(/^sum=/, "", $NF))
 		sum[$1, $2, $3, $4, $5] = $NF + 0
@@ -196,7 +278,10 @@ BEGIN {
 END {
 	if (failed)
 		exit 1
-	draw("pages", "pages", "floor-shared floor-private", "pages a call")
+	# Which has all numbers.
+	draw("pages", "floor-shared", "hot cold floor-private", "pages a call")
 	linear = 1
 	draw("live", "live", "live-elsewhere", "shares alive")
+	if (trace_count)
+		draw_traces()
 }
