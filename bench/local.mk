@@ -3,8 +3,8 @@
 
 check_PROGRAMS += bench/bench-gntshr bench/bench-xengnttab \
 	bench/user-gntshr bench/user-xengnttab
-EXTRA_DIST += bench/run bench/table.awk bench/draw.awk bench/profile \
-	bench/profile-plugin.c bench/results/linux-6.1.json \
+EXTRA_DIST += bench/run bench/table.awk bench/draw.awk bench/bars.awk \
+	bench/profile bench/profile-plugin.c bench/results/linux-6.1.json \
 	bench/results/linux-6.1.md bench/results/linux-7.2.json \
 	bench/results/linux-7.2.md bench/results/live.svg \
 	bench/results/pages.svg bench/results/traces.svg bench/traces
