@@ -4,10 +4,11 @@
 check_PROGRAMS += bench/bench-gntshr bench/bench-xengnttab \
 	bench/user-gntshr bench/user-xengnttab
 EXTRA_DIST += bench/run bench/table.awk bench/draw.awk bench/bars.awk \
-	bench/profile bench/profile-plugin.c bench/results/linux-6.1.json \
-	bench/results/linux-6.1.md bench/results/linux-7.2.json \
-	bench/results/linux-7.2.md bench/results/live.svg \
-	bench/results/pages.svg bench/results/traces.svg bench/traces
+	bench/profile bench/groups.awk bench/profile-plugin.c \
+	bench/results/linux-6.1.json bench/results/linux-6.1.md \
+	bench/results/linux-7.2.json bench/results/linux-7.2.md \
+	bench/results/live.svg bench/results/pages.svg \
+	bench/results/traces.svg bench/traces
 
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir) $(PEER_CFLAGS) -D_GNU_SOURCE
 bench_common = bench/clock.c bench/clock.h bench/measure.c bench/measure.h
