@@ -43,13 +43,20 @@ int ioctl(int fd, unsigned long request, ...)
 
 void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
 {
-	(void)prot, (void)flags, (void)fd, (void)offset;
+	static void *room;
+	static size_t room_size;
+
+	(void)addr, (void)prot, (void)flags, (void)fd, (void)offset;
 	if (size <= sizeof(pages))
 		return pages;
-	/* Room for many shares, which the library makes once. */
-	return (void *)syscall(SYS_mmap, addr, size, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-			       0L);
+	/* Room for many shares. There is one at a time. */
+	if (room_size < size) {
+		room = (void *)syscall(
+			SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0L);
+		room_size = size;
+	}
+	return room;
 }
 
 extern __typeof__(mmap) mmap64 __attribute__((alias("mmap")));
