@@ -79,7 +79,8 @@ static void not_fresh(struct gntalloc_file *file, u64 index, u32 count)
 
 /*
  * Grant all places if there is nothing to fill, or if it may be filled and
- * enough is at hand to do so. Otherwise returns how many pages it takes, or an error.
+ * enough is at hand to do so. Otherwise returns how many pages it takes, or an
+ * error.
  */
 static long try_share(struct gntalloc_file *file,
 		      const struct ioctl_gntalloc_share *op,
@@ -162,6 +163,17 @@ static long share(struct gntalloc_file *file,
 	return needed;
 }
 
+/* A single one, which is what most programs share, is put there at once. */
+static bool copy_refs_out(const struct ioctl_gntalloc_share *op,
+			  const grant_ref_t *refs)
+{
+	u32 __user *to = (void __user *)(unsigned long)op->refs;
+
+	if (op->count == 1)
+		return put_user(*refs, to);
+	return copy_to_user(to, refs, op->count * sizeof(*refs));
+}
+
 long ioctl_share(struct gntalloc_file *file,
 		 struct ioctl_gntalloc_share __user *arg)
 {
@@ -192,8 +204,7 @@ long ioctl_share(struct gntalloc_file *file,
 	if (err)
 		goto out;
 	/* While they grant nothing yet. */
-	if (copy_to_user((void __user *)(unsigned long)op.refs, refs,
-			 op.count * sizeof(*refs)))
+	if (copy_refs_out(&op, refs))
 		err = -EFAULT;
 	else
 		err = share(file, &op, refs);
@@ -206,33 +217,37 @@ out:
 }
 
 /*
- * Unlist some pages of a block and end their grants. Those that can serve, and
- * *@room of them at the most, are spare then. Returns how many are not: they
- * are left in their places, granted or not.
+ * Unlist pages of a block and end their grants. Those that can serve, and as
+ * many as there is room for, are spare then. Returns how many are not: they are
+ * left in their places, granted or not.
  */
-static u32 unlist_some(struct gntalloc_file *file, struct gntalloc_pos pos,
-		       u32 count)
+static u32 unlist_piece(struct gntalloc_file *file, struct gntalloc_pos pos,
+			u32 count)
 {
 	struct gntalloc_block *block = pos.block;
 	grant_ref_t *refs = block_refs(block) + pos.i;
 	u32 *notify = block_notify(block) + pos.i;
-	u32 room = min(count, spare_room(file));
-	u32 n, ended;
+	u32 i, room, some, which, kept = 0;
 
-	for (n = 0; n < count; n++) {
-		if (notify[n] == NOTIFY_LISTED)
-			notify[n] = 0;
+	for (i = 0; i < count; i++) {
+		if (likely(notify[i] == NOTIFY_LISTED))
+			notify[i] = 0;
 		else
-			page_unlist(block, pos.i + n);
+			page_unlist(block, pos.i + i);
 	}
-	if (!room)
-		return count;
-	ended = refs_end(refs, room, pages_that_serve(block, pos.i, room));
-	for (n = 0; n < room; n++)
-		if (ended & BIT(n))
-			refs[n] = 0;
-	spare_add(file, block, hweight32(ended));
-	return count - hweight32(ended);
+	room = min(count, spare_room(file));
+	for (; room; room -= some, refs += some, pos.i += some) {
+		some = min_t(u32, room, GNTALLOC_ENDING_MAX);
+		which = pages_that_serve(block, pos.i, some);
+		which = refs_end(refs, some, which);
+		for (i = 0; i < some; i++)
+			if (which & BIT(i))
+				refs[i] = 0;
+		kept += hweight32(which);
+	}
+	if (kept)
+		spare_add(file, block, kept);
+	return count - kept;
 }
 
 /* Those of @count places from @pos on, in a block, that are not spare go. */
@@ -250,33 +265,22 @@ static void take_rest_out(struct gntalloc_file *file, struct gntalloc_pos pos,
 	}
 }
 
-static void unshare_piece(struct gntalloc_file *file, struct gntalloc_pos pos,
-			  u32 count)
-{
-	u32 end = pos.i + count, left = 0, n;
-	struct gntalloc_pos at = pos;
-
-	for (; at.i < end; at.i += n) {
-		n = min_t(u32, end - at.i, GNTALLOC_ENDING_MAX);
-		left += unlist_some(file, at, n);
-	}
-	if (left)
-		take_rest_out(file, pos, count);
-}
-
 /* @count places from @pos on are listed; blocks follow each other. */
 static void unshare(struct gntalloc_file *file, struct gntalloc_pos pos,
 		    u32 count)
 {
 	u32 some;
 
-	while (count) {
+	for (;;) {
 		some = min_t(u32, count, pos.block->count - pos.i);
-		unshare_piece(file, pos, some);
+		if (unlist_piece(file, pos, some))
+			take_rest_out(file, pos, some);
 		count -= some;
 		if (!count && pos.block->live)
 			return;
 		pos.block = settle_block(file, pos.block);
+		if (!count)
+			return;
 		pos.i = 0;
 	}
 }
