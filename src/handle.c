@@ -34,7 +34,7 @@ static void after_fork(bool child)
 	for (h = handles; h; h = h->next) {
 		if (child)
 			h->forked = true;
-		else
+		else if (!h->forked)
 			gntshr_arenas_retire(h);
 		pthread_mutex_unlock(&h->lock);
 	}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A libFuzzer target: bytes become calls, on up to three handles, with right
- * and wrong arguments, with a step that fails, in a thread's midst and in a
- * child, on a driver with windows or without. For each call the model says what
- * it returns, what errno it leaves and what is there afterwards.
+ * and wrong arguments, with a step that fails, before and after fork, in parent
+ * and child, with holes that the program made, on a driver with arenas or
+ * without. For each call the model says what it returns, what errno it leaves
+ * and what is there afterwards.
  */
 
 #include <string.h>
@@ -26,13 +27,12 @@ static unsigned int below(unsigned int n)
 	return byte() % n;
 }
 
-static const int errors[] = { EXFULL, ENOENT, EINTR, ENOSPC };
+static const int errors[] = { EXFULL, ENOENT, EINTR, ENOSPC, EBUSY };
 
 /* What the call to come has been told to do. */
 static struct {
 	unsigned int step;
 	int error;
-	bool meddle;
 } armed;
 
 static unsigned int steps, mapped;
@@ -94,8 +94,8 @@ static void *any_address(void)
 static void open_handle(void)
 {
 	struct model_handle *handle = any_handle();
-	unsigned int how = below(8);
-	unsigned int flags = how == 6 ? 1u << below(32) : 0;
+	unsigned int how = below(8), bit = 1u << below(32);
+	unsigned int flags = how == 6 || (how == 5 && bit == 1) ? bit : 0;
 	int error;
 
 	if (handle->h)
@@ -104,12 +104,12 @@ static void open_handle(void)
 	fake.page_size = how == 7 ? 65536 : 4096;
 	before_call();
 	handle->h = gntshr_open(handle->logs ? fake_logger() : NULL, flags);
-	if (flags || how == 7)
-		error = flags ? EINVAL : ENOTSUP;
+	if (flags > 1 || how == 7)
+		error = flags > 1 ? EINVAL : ENOTSUP;
 	else
 		error = fake.failed ? fake.fail_errno : 0;
 	expect(!handle->h == !!error);
-	if (flags || how == 7)
+	if (flags > 1 || how == 7)
 		expect(fake.steps == steps);
 	model.open += !error;
 	after_call(handle, error);
@@ -126,9 +126,9 @@ static void close_handle(struct model_handle *handle)
 		armed.step = 0;
 	before_call();
 	error = gntshr_close(handle->h) ? errno : 0;
-	/* A window may have gone at the second try. */
-	if (error || fake.failed != FAKE_MUNMAP || !fake.has_windows)
-		expect(error == (fake.failed ? fake.fail_errno : 0));
+	expect(error == (fake.failed ? fake.fail_errno : 0));
+	if (fake.failed == FAKE_MAPPINGS)
+		model.holes_stay = true;
 	expect(error || errno == BEFORE);
 	fake.fail_at = 0;
 	model_close(handle);
@@ -137,8 +137,8 @@ static void close_handle(struct model_handle *handle)
 
 /*
  * Right arguments: what a share must come to, after the failed step, where
- * @addr is what it came to. What fails of a window makes no difference; whether
- * the memory was for one only the library knows.
+ * @addr is what it came to. Without an arena it gets a mapping; whether the
+ * memory was for one only the library knows.
  */
 static int share_error(struct model_handle *handle, bool no_room,
 		       bool port_refused, const void *addr)
@@ -147,18 +147,19 @@ static int share_error(struct model_handle *handle, bool no_room,
 
 	switch (fake.failed) {
 	case FAKE_NONE:
-	case FAKE_WINDOW:
-	case FAKE_MAP:
+	case FAKE_ARENA:
 		return refused;
+	case FAKE_SHARE:
+		/* That sends it to another place. */
+		return fake.fail_errno == EBUSY ? refused : fake.fail_errno;
 	case FAKE_MEMORY:
 		if (addr || errno == refused)
 			return refused;
 		return ENOMEM;
-	case FAKE_EMPTY:
-		/* The page is stuck in its window. */
-		expect(port_refused);
-		model.stuck++;
-		return EINVAL;
+	case FAKE_UNSHARE:
+		handle->kept++;
+		model.mapped++;
+		/* fall through */
 	case FAKE_DEALLOC:
 		/* To be taken back, and that failed. */
 		expect(port_refused);
@@ -166,15 +167,9 @@ static int share_error(struct model_handle *handle, bool no_room,
 		model.listed++;
 		return EINVAL;
 	case FAKE_MUNMAP:
-		/* Of the page; or of an old window, which waits then. */
-		if (!addr && fake.mapped > mapped) {
-			expect(port_refused);
-			model.mapped++;
-		} else {
-			expect(fake.has_windows);
-			model.waiting++;
-		}
-		return refused;
+		expect(port_refused);
+		model.mapped++;
+		return EINVAL;
 	case FAKE_OPEN:
 	case FAKE_CLOSE:
 		expect(!"open or close");
@@ -271,49 +266,28 @@ static void set_notify(void)
 	after_call(handle, error);
 }
 
-static struct model_share *ending;
-
-/* What another thread may try while a share ends. */
-static void meddle(void)
-{
-	int before = errno;
-
-	fake.meanwhile = NULL;
-	expect(gntshr_unshare(ending->owner->h, ending->addr, ending->count) ==
-		       -1 &&
-	       errno == EINVAL);
-	expect(gntshr_set_unmap_notify(ending->owner->h, ending->addr, 0, 0) ==
-		       -1 &&
-	       errno == EINVAL);
-	fake_messages = 0;
-	errno = before;
-}
-
 static void end_share(void)
 {
 	struct model_handle *handle = any_handle();
 	char *addr = any_address();
 	struct model_share *share = model_find(handle, addr);
 	uint32_t count = share && below(8) ? share->count : byte();
-	bool in_window = share && fake_page(share->pages[0].ref)->in_window;
+	bool in_arena = share && fake_page(share->pages[0].ref)->in_arena;
 	int rc, error = 0;
 
 	if (!handle->h)
 		return;
-	ending = share;
-	fake.meanwhile = armed.meddle && share ? meddle : NULL;
 	before_call();
 	rc = gntshr_unshare(handle->h, addr, count);
-	fake.meanwhile = NULL;
-	armed.meddle = false;
 	if (handle->forked)
 		error = EPERM;
 	else if (!share || share->addr != addr || share->count != count)
 		error = EINVAL;
 	if (error)
 		expect(fake.steps == steps);
-	else if (fake.failed == FAKE_MUNMAP && in_window)
-		model.waiting++;
+	else if (fake.failed == FAKE_MUNMAP && in_arena && fake.mapped < mapped)
+		/* Only what was left of the arena did not go at once. */
+		error = 0;
 	else if (fake.failed)
 		error = fake.fail_errno;
 	expect(rc == (error ? -1 : 0));
@@ -322,6 +296,25 @@ static void end_share(void)
 	else if (fake.failed == FAKE_MUNMAP && !share->unlisted)
 		model_delist(share);
 	after_call(handle, error);
+}
+
+/* The parent goes on, and what it shared stays as it was. */
+static void go_on_as_parent(void)
+{
+	fake_fork();
+	model_check();
+}
+
+/* What the header forbids: it must do no harm to others. */
+static void make_hole(void)
+{
+	uintptr_t at = (uintptr_t)any_address();
+	void *addr = (void *)(at - at % 4096);
+
+	if (model_find(NULL, addr) || !fake_in_arena(addr))
+		return;
+	fake_program_unmaps(addr, 4096);
+	model_check();
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -333,7 +326,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	fake_setup(NULL);
 	memset(&model, 0, sizeof(model));
 	memset(&armed, 0, sizeof(armed));
-	fake.has_windows = byte() & 1;
+	fake.has_arenas = byte() & 1;
 
 	while (input < input_end)
 		switch (below(16)) {
@@ -364,12 +357,16 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		case 12:
 		case 13:
 			armed.step = 1 + below(8);
-			armed.error = errors[below(4)];
+			armed.error = errors[below(5)];
 			break;
 		case 14:
-			armed.meddle = true;
-			if (below(2))
-				model_skip(500);
+			/* Each may cost an arena, and with it addresses. */
+			if (fake.arenas_asked > 24)
+				break;
+			if (below(4))
+				go_on_as_parent();
+			else
+				make_hole();
 			break;
 		case 15:
 			/* Seldom: nothing but close is left then. */
@@ -384,6 +381,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	for (int i = 0; i < MAX_HANDLES; i++)
 		close_handle(&model.handles[i]);
 	expect(fake.mapped == model.mapped);
-	expect(fake.windows == 0);
+	expect(!fake.arenas || model.holes_stay);
+	expect(!fake.spare || model.holes_stay);
 	return 0;
 }

@@ -17,7 +17,8 @@ void model_violated(const char *file, int line, const char *what)
 	abort();
 }
 
-struct model_share *model_find(struct model_handle *owner, const void *addr)
+struct model_share *model_find(const struct model_handle *owner,
+			       const void *addr)
 {
 	uintptr_t at = (uintptr_t)addr;
 
@@ -25,7 +26,7 @@ struct model_share *model_find(struct model_handle *owner, const void *addr)
 		struct model_share *share = &model.shares[i];
 		uintptr_t first = (uintptr_t)share->addr;
 
-		if (share->owner == owner && at >= first &&
+		if ((!owner || share->owner == owner) && at >= first &&
 		    at - first < (uintptr_t)share->count * PAGE)
 			return share;
 	}
@@ -36,8 +37,11 @@ void model_add(struct model_handle *owner, char *addr, uint32_t count,
 	       const uint32_t *refs, unsigned int action, unsigned int offset)
 {
 	static unsigned char content;
-	struct model_share *share = &model.shares[model.number_of_shares++];
+	struct model_share *share = &model.shares[model.number_of_shares];
 
+	for (uint32_t i = 0; i < count; i++)
+		expect(!model_find(NULL, addr + (size_t)i * PAGE));
+	model.number_of_shares++;
 	*share = (struct model_share){ .owner = owner,
 				       .addr = addr,
 				       .count = count };
@@ -96,6 +100,7 @@ void model_close(struct model_handle *handle)
 			model_end(&model.shares[i]);
 	model.listed -= handle->leaked;
 	model.released += handle->leaked;
+	model.mapped -= handle->kept;
 	model.open--;
 	*handle = (struct model_handle){ 0 };
 }
@@ -107,8 +112,6 @@ void model_fork(void)
 		model.handles[i].leaked = 0;
 	}
 	model.listed = 0;
-	model.parents_stuck += fake.mapped - model.mapped;
-	model.stuck = 0;
 	model.released = fake.released;
 	model.inherited = fake.inherited;
 }
@@ -130,28 +133,7 @@ static void check_share(const struct model_share *share)
 
 void model_released(void)
 {
-	unsigned int stuck = fake.mapped - model.mapped;
-
 	model.released = fake.released;
-	if (stuck < model.stuck && !model.parents_stuck)
-		model.released -= model.stuck - stuck;
-}
-
-void model_skip(unsigned int count)
-{
-	if (fake_skip(count))
-		model.released += count;
-}
-
-/* What is stuck is mapped, and released when it is not any more. */
-static void check_stuck(void)
-{
-	unsigned int stuck = fake.mapped - model.mapped;
-	unsigned int released = fake.released - model.released;
-
-	expect(stuck <= model.stuck + model.parents_stuck);
-	expect(released <= model.stuck);
-	expect(released + stuck == model.stuck || model.parents_stuck);
 }
 
 void model_check(void)
@@ -159,10 +141,9 @@ void model_check(void)
 	expect(fake.open == model.open);
 	expect(fake.listed == model.listed);
 	expect(fake.inherited == model.inherited);
-	expect(fake.windows <=
-	       model.open + model.number_of_shares + model.waiting);
-	expect(fake.has_windows || !fake.windows);
-	check_stuck();
+	expect(fake.has_arenas || !fake.arenas);
+	expect(fake.mapped == model.mapped);
+	expect(fake.released == model.released);
 	expect(fake.cleared == model.cleared);
 	expect(fake.events == model.events);
 	for (unsigned int i = 0; i < model.number_of_shares; i++)

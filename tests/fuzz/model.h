@@ -15,8 +15,8 @@
 struct model_handle {
 	gntshr_handle *h;
 	bool logs, forked;
-	/* Pages that a failed cleanup left listed, until close. */
-	unsigned int leaked;
+	/* Pages that a failed cleanup left listed, or mapped, until close. */
+	unsigned int leaked, kept;
 };
 
 struct model_page {
@@ -41,11 +41,8 @@ struct model {
 	/* As in struct fake. */
 	unsigned int open, listed, mapped, inherited;
 	unsigned int released, cleared, events;
-	/*
-	 * Pages that a failed cleanup left in a window, until that goes; those
-	 * of a parent; and windows that could not go at once.
-	 */
-	unsigned int stuck, parents_stuck, waiting;
+	/* Nobody could be asked what is left of arenas with holes. */
+	bool holes_stay;
 };
 
 extern struct model model;
@@ -56,8 +53,9 @@ extern struct model model;
 void model_violated(const char *file, int line, const char *what)
 	__attribute__((noreturn));
 
-/* The share of @owner that has this byte, or NULL. */
-struct model_share *model_find(struct model_handle *owner, const void *addr);
+/* The share of @owner, or of any if NULL, that has this byte; or NULL. */
+struct model_share *model_find(const struct model_handle *owner,
+			       const void *addr);
 void model_add(struct model_handle *owner, char *addr, uint32_t count,
 	       const uint32_t *refs, unsigned int action, unsigned int offset);
 /* The driver is told to end it; its mapping goes; both. */
@@ -67,8 +65,6 @@ void model_close(struct model_handle *handle);
 void model_fork(void);
 /* After a failed share: pages were there and went, unnoticed. */
 void model_released(void);
-/* Some other program's pages come and go, so that indices grow. */
-void model_skip(unsigned int count);
 
 /* Device and program are as the model has them. */
 void model_check(void);

@@ -11,7 +11,7 @@
 #define PAGE GNTSHR_PAGE_SIZE
 #define PIECES 512
 #define FILES 16
-#define PLACES (1u << 21)
+#define PLACES (1u << 23)
 
 /* An arena, or what is left of one; free if it has no places. */
 static struct piece {
@@ -21,7 +21,7 @@ static struct piece {
 } pieces[PIECES];
 
 /* The page that a place has or had, plus 1. */
-static unsigned int places[FILES][PLACES], places_used[FILES];
+static unsigned int *places[FILES];
 static uint32_t dice;
 
 /* Whether a page goes for no reason that the library could know. */
@@ -36,8 +36,6 @@ static unsigned int *place(int fd, uint64_t index)
 	uint64_t n = (index - GNTALLOC_ARENA) / PAGE;
 
 	assert(index >= GNTALLOC_ARENA && index % PAGE == 0 && n < PLACES);
-	if (places_used[fd - FAKE_FD] <= n)
-		places_used[fd - FAKE_FD] = (unsigned int)n + 1;
 	return &places[fd - FAKE_FD][n];
 }
 
@@ -82,6 +80,11 @@ void *fake_arena_make(int fd, size_t size, uint64_t index)
 	assert(addr != MAP_FAILED);
 	fake.arena_place = NULL;
 	assert(size && size % PAGE == 0);
+	if (!places[fd - FAKE_FD])
+		places[fd - FAKE_FD] = mmap(
+			NULL, PLACES * sizeof(**places), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert(places[fd - FAKE_FD] != MAP_FAILED);
 	/* The library gives each its own. */
 	for (size_t i = size; i; i -= PAGE)
 		assert(!places[fd - FAKE_FD][first + i / PAGE - 1]);
@@ -91,6 +94,15 @@ void *fake_arena_make(int fd, size_t size, uint64_t index)
 			    .count = (unsigned int)(size / PAGE),
 			    .fd = fd });
 	return addr;
+}
+
+bool fake_in_arena(const void *addr)
+{
+	for (int i = 0; i < PIECES; i++)
+		if ((uintptr_t)addr - (uintptr_t)pieces[i].addr <
+		    (size_t)pieces[i].count * PAGE)
+			return true;
+	return false;
 }
 
 static bool is_mapping_of(int fd, unsigned char *addr, uint64_t index,
@@ -288,12 +300,15 @@ static void cut_pages(const unsigned char *addr, size_t size)
 
 static size_t cut_piece(struct piece *piece, unsigned char *addr, size_t size)
 {
-	unsigned char *end = piece->addr + (size_t)piece->count * PAGE;
-	unsigned char *from = addr > piece->addr ? addr : piece->addr;
-	unsigned char *to = addr + size < end ? addr + size : end;
 	struct piece behind = *piece;
+	unsigned char *end, *from, *to;
 
-	if (!piece->count || from >= to)
+	if (!piece->count)
+		return 0;
+	end = piece->addr + (size_t)piece->count * PAGE;
+	from = addr > piece->addr ? addr : piece->addr;
+	to = addr + size < end ? addr + size : end;
+	if (from >= to)
 		return 0;
 	behind.addr = to;
 	behind.count = (unsigned int)((end - to) / PAGE);
@@ -318,9 +333,10 @@ size_t fake_arena_cut(unsigned char *addr, size_t size)
 
 void fake_arenas_close(int fd)
 {
-	memset(places[fd - FAKE_FD], 0,
-	       places_used[fd - FAKE_FD] * sizeof(**places));
-	places_used[fd - FAKE_FD] = 0;
+	if (places[fd - FAKE_FD])
+		assert(!munmap(places[fd - FAKE_FD],
+			       PLACES * sizeof(**places)));
+	places[fd - FAKE_FD] = NULL;
 }
 
 /* What a test that failed has left behind goes. */

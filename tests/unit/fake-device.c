@@ -206,18 +206,6 @@ const struct fake_page *fake_page(uint32_t ref)
 	return &fake_pages[ref - FAKE_FIRST_REF];
 }
 
-bool fake_skip(unsigned int count)
-{
-	if (fake_next_page + count > FAKE_PAGES / 2)
-		return false;
-	fake.released += count;
-	while (count--)
-		fake_pages[fake_next_page++] =
-			(struct fake_page){ .fd = FAKE_PARENT,
-					    .released = true };
-	return true;
-}
-
 static void make_memory(void)
 {
 	size_t size = (size_t)FAKE_PAGES * GNTSHR_PAGE_SIZE;

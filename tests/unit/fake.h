@@ -131,8 +131,8 @@ void fake_fork(void);
  */
 void fake_program_unmaps(void *addr, size_t size);
 
-/* Use up indices, while there are plenty: true if it did. */
-bool fake_skip(unsigned int count);
+/* Whether an arena has this byte. */
+bool fake_in_arena(const void *addr);
 
 /* A logger that keeps the messages, and what it has kept. */
 struct xentoollog_logger *fake_logger(void);

@@ -27,6 +27,19 @@ static void go_in_a_child(void **state)
 	assert_int_equal(fake.inherited, 1 + 40 * 64);
 }
 
+/* A child may fork, too: what it has it has still. */
+static void go_in_a_child_that_forks(void **state)
+{
+	(void)state;
+	end_share(make_share(5, true), 5);
+	fake_become_child();
+	fake_fork();
+	assert_int_equal(fake.arenas, 1);
+	assert_int_equal(gntshr_close(h), 0);
+	h = NULL;
+	assert_int_equal(fake.arenas, 0);
+}
+
 /* Nothing that a child sees serves again; what it has is not taken from it. */
 static void are_not_for_parent_and_child(void **state)
 {
@@ -305,6 +318,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(f, arenas_setup, arenas_teardown)
 	const struct CMUnitTest tests[] = {
 		test(go_in_a_child),
+		test(go_in_a_child_that_forks),
 		test(are_not_for_parent_and_child),
 		test(go_at_fork_if_empty),
 		test(leave_what_is_in_their_gaps),
