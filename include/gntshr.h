@@ -16,7 +16,8 @@
  * gntshr_unshare(), gntshr_close() or the end of the process. The frontend
  * tells the peer the references by other means, most often xenstore, and the
  * peer maps them, with libxengnttab for example. The mapping here belongs to
- * the library: do not munmap, mremap or map over it.
+ * the library: do not munmap, mremap or map over it, and take back an mprotect
+ * before the pages are unshared.
  *
  * Life of a share
  * ---------------
@@ -24,12 +25,17 @@
  *	gntshr_share_pages()		pages, zeroed, and their references
  *	gntshr_set_unmap_notify()	what the peer gets to see when they go
  *	... both sides read and write ...
- *	gntshr_unshare()		the pages go; the peer is notified
+ *	gntshr_unshare()		the share ends; the peer is notified
  *	gntshr_close()			whatever is still shared goes
  *
  * Nothing here can take a page away from a peer that maps it. Such a page
  * leaves this program at once, but the kernel keeps it, and counts it against
  * the driver's limit, until the peer lets go.
+ *
+ * A page that nobody else has any more stays here for some seconds, as a spare
+ * page: shares that come soon get such pages, zeroed, for a fraction of what
+ * new ones cost. They give way to whoever needs memory, or room below the
+ * driver's limit.
  *
  * Notification
  * ------------
@@ -55,10 +61,11 @@
  * parent's shares alone. But for gntshr_fd() all other calls on the handle fail
  * with EPERM there; it may open a handle of its own.
  * As long as a child neither closes, execs nor exits, it keeps the pages
- * alive, and the peer is not notified when the parent dies. That is so even if
- * madvise(pages, count * 4096, MADV_DONTFORK) kept the pages out of the child,
- * for it has the descriptor. Children of vfork(), clone() and _Fork() may make
- * no call on the handle at all.
+ * alive, and the peer is not notified when the parent unshares them or dies.
+ * That is so even if madvise(pages, count * 4096, MADV_DONTFORK) kept the pages
+ * out of the child, for it has the descriptor. What the parent shares after
+ * fork the child does not see. Children of vfork(), clone() and _Fork() may
+ * make no call on the handle at all, and lose what the parent unshares.
  *
  * Limits
  * ------
@@ -153,8 +160,9 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
  *	- ENOMEM: out of memory in the kernel, while unmapping. If it was so a
  *	  second time, or in a child, some pages stay mapped until the process
  *	  ends.
- *	- ENOENT, EACCES, EMFILE, ENFILE, EIO: a child cannot read
- *	  /proc/thread-self/maps. The copies stay mapped.
+ *	- ENOENT, EACCES, EMFILE, ENFILE, EIO: /proc/thread-self/maps cannot be
+ *	  read, in a child or in a program that unmapped pages itself. What the
+ *	  library cannot be sure of stays mapped.
  *
  * @since 0.1
  */
@@ -249,8 +257,7 @@ void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
  *		long as the notification lasts.
  * @return 0; or -1 with errno, and the notification is what it was:
  *	- EINVAL: a wrong action, a port that is not open or that some 32,700
- *	  pages name already, or an addr that this handle does not share or
- *	  that is being unshared
+ *	  pages name already, or an addr that this handle does not share
  *	- EPERM: the handle was inherited through fork
  *	- EBADF: the descriptor was closed by somebody else
  *
@@ -260,24 +267,26 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 			    uint32_t port);
 
 /**
- * End a share: unmap its pages here, notify the peer, give the pages back.
+ * End a share: notify the peer, end the grants, give the pages back.
  *
  * What the peer still maps stays mapped there, as it was, until it lets go.
- * Whoever touches the pages here gets SIGSEGV, or SIGBUS where the mapping has
- * other shares, too.
+ * Nobody may touch the pages here any more. They may still be mapped, and the
+ * kernel zeroes them when they serve the next share, which another domain sees;
+ * or touching them raises SIGBUS or SIGSEGV. With GNTSHR_OPEN_UNMAP they are
+ * unmapped at once.
  *
  * @param h	a handle, not NULL
  * @param addr	what gntshr_share_pages() or gntshr_share_page_notify() returned
  * @param count	as it was there; 1 for the latter
  * @return 0; or -1 with errno:
- *	- EINVAL: addr and count are not those of a share of this handle, or it
- *	  is being unshared by another thread. Nothing happened.
+ *	- EINVAL: addr and count are not those of a share of this handle, or
+ *	  another thread has unshared it. Nothing happened.
  *	- EPERM: the handle was inherited through fork. Nothing happened.
  *	- ENOMEM: out of memory in the kernel, while unmapping. The pages are
  *	  still mapped, and their notification stands but cannot be changed any
  *	  more; make the call again.
  *	- EBADF: the descriptor was closed by somebody else. The pages are still
- *	  shared, but may be unmapped here; gntshr_close() ends the share.
+ *	  shared and mapped; gntshr_close() ends the share.
  *
  * @since 0.1
  */
