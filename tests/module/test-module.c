@@ -3,9 +3,11 @@
  * What our module promises beyond the stock one, asked of the device itself:
  * every page is accounted for at any time, and given back as soon as the last
  * user lets go.
+ *
+ *	test-module [PATTERN]
  */
 
-#include "test-module.h"
+#include "test-module-arena.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -40,7 +42,7 @@ uint64_t alloc(uint32_t count)
 	return index;
 }
 
-static int setup(void **state)
+int setup(void **state)
 {
 	(void)state;
 	/* Of what ran before, something may still linger. */
@@ -49,7 +51,7 @@ static int setup(void **state)
 	return fd < 0;
 }
 
-static int teardown(void **state)
+int teardown(void **state)
 {
 	(void)state;
 	close(fd);
@@ -185,9 +187,11 @@ static void a_read_only_descriptor(void **state)
 	assert_int_equal(munmap(page, PAGE), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define test_arena(f) \
+	cmocka_unit_test_setup_teardown(f, setup_arena, teardown_arena)
 	const struct CMUnitTest tests[] = {
 		/* The first: others leave more references behind. */
 		test(references_do_not_pile_up),
@@ -202,14 +206,34 @@ int main(void)
 		test(two_mappings_of_a_page),
 		test(a_child_keeps_pages),
 		test(pages_leave_an_address_range),
-		test(a_window_takes_pages),
-		test(a_window_refuses),
 		test(a_pinned_page_lingers),
 		test(the_peer_lets_go_late),
 		test(the_limit_holds),
 		test(references_rest),
 		test(a_killed_process_leaves_nothing),
+		test_arena(an_arena_shares),
+		test_arena(a_peer_may_only_read),
+		test_arena(shares_of_an_arena_are_one),
+		test_arena(an_arena_refuses),
+		test_arena(an_arena_refuses_to_unshare),
+		test_arena(an_unshare_notifies_once),
+		test_arena(a_peer_keeps_a_page),
+		test_arena(places_that_are_deallocated),
+		test_arena(parts_of_an_arena_go),
+		test_arena(an_arena_has_one_owner),
+		test_arena(a_copied_page_is_not_used),
+		test_arena(a_copied_page_leaves_its_place),
+		test_arena(a_page_in_use_is_not_used),
+		test_arena(a_spare_page_holds_zeros_again),
+		test_arena(spare_pages_have_a_bound),
+		test_arena(spare_pages_give_way),
+		test_arena(idle_spare_pages_go),
+		test_arena(what_is_shared_is_not_idle),
+		test_arena(the_system_takes_spare_pages),
+		test_arena(a_full_memory_group_shares),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests_name("module", tests, NULL, NULL);
 }

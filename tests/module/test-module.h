@@ -18,14 +18,16 @@ void wait_until_used_is(long want);
 /* For the peer, writable: the index. */
 uint64_t alloc(uint32_t count);
 
+/* Of each case: none of what ran before, or of itself, stays. */
+int setup(void **state);
+int teardown(void **state);
+
 /* test-module-map.c */
 void part_of_a_mapping_goes(void **state);
 void a_mapping_moves(void **state);
 void two_mappings_of_a_page(void **state);
 void a_child_keeps_pages(void **state);
 void pages_leave_an_address_range(void **state);
-void a_window_takes_pages(void **state);
-void a_window_refuses(void **state);
 
 /* test-module-end.c */
 void a_pinned_page_lingers(void **state);

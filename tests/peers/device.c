@@ -5,8 +5,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include <xen/gntalloc.h>
-
 #include "device.h"
 
 uint32_t refs[MAX_REFS];
@@ -56,4 +54,24 @@ void *map(int fd, uint64_t index, uint32_t count)
 {
 	return mmap(NULL, (size_t)count * PAGE, PROT_READ | PROT_WRITE,
 		    MAP_SHARED, fd, (off_t)index);
+}
+
+int share_for(int fd, uint32_t domid, uint64_t index, const void *addr,
+	      uint32_t count, uint32_t flags)
+{
+	struct ioctl_gntalloc_share op = { .index = index,
+					   .addr = (uintptr_t)addr,
+					   .refs = (uintptr_t)refs,
+					   .count = count,
+					   .domid = (uint16_t)domid,
+					   .flags = (uint16_t)flags };
+
+	return ioctl(fd, IOCTL_GNTALLOC_SHARE, &op);
+}
+
+int unshare_places(int fd, uint64_t index, uint32_t count)
+{
+	struct ioctl_gntalloc_unshare op = { index, count, 0 };
+
+	return ioctl(fd, IOCTL_GNTALLOC_UNSHARE, &op);
 }

@@ -5,10 +5,14 @@
 
 #include <stdint.h>
 
+#include "xen-gntalloc.h"
+
 #define PAGE 4096u
 #define MAX_REFS 16384u
+/* The index of a place in the descriptor's arena. */
+#define PLACE(n) (GNTALLOC_ARENA + (uint64_t)(n)*PAGE)
 
-/* Those of the last alloc_for(). */
+/* Those of the last alloc_for() or share_for(). */
 extern uint32_t refs[MAX_REFS];
 
 /* A descriptor, or -1 with errno; so the result of each of these. */
@@ -21,7 +25,11 @@ int alloc_for(int fd, uint32_t domid, uint32_t count, uint32_t flags,
 	      uint64_t *index);
 int dealloc(int fd, uint64_t index, uint32_t count);
 int notify(int fd, uint64_t index, uint32_t action, uint32_t port);
-/* Readable and writable pages, or MAP_FAILED. */
+/* Readable and writable pages or places, or MAP_FAILED. */
 void *map(int fd, uint64_t index, uint32_t count);
+/* At most MAX_REFS places. */
+int share_for(int fd, uint32_t domid, uint64_t index, const void *addr,
+	      uint32_t count, uint32_t flags);
+int unshare_places(int fd, uint64_t index, uint32_t count);
 
 #endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Places of an arena whose pages are unmapped, moved, copied or in use. */
+
+#include "test-module-arena.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LIVE_BYTE 100
+
+/* Empty places again, where some were unmapped. */
+static void map_again(uint32_t place, uint32_t count)
+{
+	unsigned char *at = arena + place * PAGE;
+
+	assert_ptr_equal(mmap(at, count * PAGE, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_FIXED, fd, (off_t)PLACE(place)),
+			 at);
+}
+
+/* It goes with its mapping, as pages that are not of an arena. */
+void places_that_are_deallocated(void **state)
+{
+	long slot;
+
+	(void)state;
+	share(0, 3);
+	memset(arena, 7, 3 * PAGE);
+	assert_int_equal(notify(fd, PLACE(1) + LIVE_BYTE, 1, 0), 0);
+	slot = remote_map("ro", refs, 3);
+	assert_int_equal(dealloc(fd, PLACE(1), 1), 0);
+	assert_counts(3, 0, 0);
+	assert_int_equal(count_there(0, 3), 3);
+	assert_int_equal(remote_try(refs + 1, 1), 1);
+	assert_int_equal(remote("byte %ld %u", slot, PAGE + LIVE_BYTE), 7);
+	assert_errno(unshare_places(fd, PLACE(0), 3), EINVAL);
+	assert_errno(dealloc(fd, PLACE(1), 1), EINVAL);
+	assert_errno(notify(fd, PLACE(1), 1, 0), ENOENT);
+	assert_errno(try_share(1, 1), EBUSY);
+	assert_counts(3, 0, 0);
+
+	assert_int_equal(munmap(arena + PAGE, PAGE), 0);
+	assert_counts(3, 0, 1);
+	assert_int_equal(remote("byte %ld %u", slot, PAGE + LIVE_BYTE), 0);
+	assert_int_equal(remote("unmap %ld", slot), 0);
+	wait_until_used_is(2);
+	map_again(1, 1);
+	share(1, 1);
+	peer_finds_zeros(1);
+	unshare(0, 3);
+	assert_counts(3, 3, 0);
+
+	/* Without a mapping it is gone at once, and no spare page. */
+	share(0, 3);
+	assert_int_equal(madvise(arena, PAGE, MADV_DONTNEED), 0);
+	assert_int_equal(dealloc(fd, PLACE(0), 2), 0);
+	assert_counts(2, 0, 0);
+	assert_int_equal(madvise(arena + PAGE, PAGE, MADV_DONTNEED), 0);
+	share(0, 2);
+	peer_finds_zeros(2);
+	assert_counts(3, 0, 0);
+}
+
+void parts_of_an_arena_go(void **state)
+{
+	unsigned char *to = mmap(NULL, 6 * PAGE, PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *moved;
+
+	(void)state;
+	share(0, 6);
+	unshare(2, 4);
+	assert_int_equal(munmap(arena + 2 * PAGE, 2 * PAGE), 0);
+	assert_counts(4, 2, 0);
+	/* One that is shared stays so, and is not kept after that. */
+	assert_int_equal(munmap(arena, PAGE), 0);
+	assert_counts(4, 2, 0);
+	assert_int_equal(remote_try(refs, 1), 1);
+	unshare(0, 2);
+	assert_counts(3, 3, 0);
+	assert_int_equal(madvise(arena + PAGE, PAGE, MADV_DONTNEED), 0);
+	share(1, 1);
+	peer_finds_zeros(1);
+	assert_counts(3, 2, 0);
+	assert_int_equal(count_there(1, 1), 1);
+	assert_int_equal(madvise(arena + PAGE, PAGE, MADV_DONTNEED), 0);
+	unshare(1, 1);
+	assert_counts(2, 2, 0);
+	map_again(0, 4);
+	share(0, 6);
+	assert_counts(6, 0, 0);
+	peer_finds_zeros(6);
+	unshare(0, 6);
+
+	moved = mremap(arena, 6 * PAGE, 6 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       to);
+	assert_ptr_equal(moved, to);
+	assert_counts(6, 6, 0);
+	assert_int_equal(madvise(moved, PAGE, MADV_DONTNEED), 0);
+	assert_errno(try_share(0, 6), EINVAL);
+	assert_int_equal(share_for(fd, remote_domid(), PLACE(0), moved, 6, 1),
+			 0);
+	assert_int_equal(mprotect(moved, 3 * PAGE, PROT_READ), 0);
+	unshare(0, 6);
+	assert_int_equal(share_for(fd, remote_domid(), PLACE(0), moved, 6, 1),
+			 0);
+	peer_finds_zeros(6);
+	assert_counts(6, 0, 0);
+	assert_int_equal(munmap(moved, 6 * PAGE), 0);
+}
+
+/* A child that has a descriptor and a mapping from its parent. */
+static int ask_for_places(void)
+{
+	unsigned char *addr = arena + 2 * PAGE;
+	int own = open_device();
+
+	if (map(fd, PLACE(0), 1) != MAP_FAILED || errno != EPERM)
+		return 1;
+	if (map(fd, PLACE(1u << 20), 1) != MAP_FAILED || errno != EPERM)
+		return 2;
+	if (!share_for(fd, 0, PLACE(2), addr, 1, 1) || errno != EPERM)
+		return 3;
+	if (!share_for(fd, 0, PLACE(1), addr - PAGE, 1, 1) || errno != EPERM)
+		return 4;
+	if (!unshare_places(fd, PLACE(0), 1) || errno != EPERM)
+		return 5;
+	/* Nor is that one, but in an arena of its own. */
+	if (!share_for(own, 0, PLACE(2), addr, 1, 1))
+		return 6;
+	addr = map(own, PLACE(2), 1);
+	return addr == MAP_FAILED || share_for(own, 0, PLACE(2), addr, 1, 1);
+}
+
+void an_arena_has_one_owner(void **state)
+{
+	int status, other = open_device();
+	void *others;
+	pid_t pid;
+
+	(void)state;
+	share(0, 2);
+	unshare(1, 1);
+	pid = fork();
+	if (!pid)
+		_exit(ask_for_places());
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	wait_until_used_is(2);
+	share(1, 2);
+	unshare(0, 3);
+	/* Places of one are not those of another. */
+	others = map(other, PLACE(0), 1);
+	assert_errno(share_for(other, 0, PLACE(0), arena, 1, 1), EINVAL);
+	assert_errno(share_for(fd, 0, PLACE(4), others, 1, 1), EINVAL);
+	assert_int_equal(share_for(other, 0, PLACE(0), others, 1, 1), 0);
+	munmap(others, PAGE);
+	close(other);
+}
+
+/* ---- copied by fork() ---- */
+
+/*
+ * A child that has @count places from 0 on: what is there at the end must be
+ * @old, or nothing.
+ */
+static pid_t keeper(uint32_t count, int old, int *go)
+{
+	int fds[2], sink[2];
+	pid_t pid;
+	char byte;
+
+	assert_int_equal(pipe(fds) | pipe(sink), 0);
+	pid = fork();
+	if (pid) {
+		close(fds[0]), close(sink[0]), close(sink[1]);
+		*go = fds[1];
+		return pid;
+	}
+	if (read(fds[0], &byte, 1) != 1)
+		_exit(2);
+	for (uint32_t i = 0; i < count; i++) {
+		if (write(sink[1], arena + i * PAGE, 1) != 1)
+			continue;
+		if (read(sink[0], &byte, 1) != 1 || byte != old)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static void ends_well(pid_t pid, int go)
+{
+	int status;
+
+	assert_int_equal(write(go, "", 1), 1);
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	close(go);
+}
+
+/* What a child has copied it never sees of what is shared later. */
+void a_copied_page_is_not_used(void **state)
+{
+	pid_t pid;
+	int go;
+
+	(void)state;
+	share(0, 3);
+	memset(arena, 0x11, 3 * PAGE);
+	unshare(0, 3);
+	assert_int_equal(madvise(arena + 2 * PAGE, PAGE, MADV_DONTFORK), 0);
+	pid = keeper(2, 0x11, &go);
+	share(0, 3);
+	peer_finds_zeros(3);
+	memset(arena, 0x22, 3 * PAGE);
+	ends_well(pid, go);
+	wait_until_used_is(3);
+	assert_counts(3, 0, 0);
+	unshare(0, 3);
+	assert_counts(3, 3, 0);
+}
+
+void a_copied_page_leaves_its_place(void **state)
+{
+	pid_t pid;
+	int go;
+
+	(void)state;
+	share(0, 3);
+	memset(arena, 0x33, 3 * PAGE);
+	assert_int_equal(madvise(arena + 2 * PAGE, PAGE, MADV_DONTFORK), 0);
+	pid = keeper(2, -1, &go);
+	unshare(0, 3);
+	assert_counts(1, 1, 0);
+	assert_int_equal(count_there(0, 2), 0);
+	assert_int_equal(count_there(2, 1), 1);
+	/* Not there in the child either. */
+	ends_well(pid, go);
+	share(0, 3);
+	peer_finds_zeros(3);
+}
+
+/* ---- in use by the kernel ---- */
+
+void a_page_in_use_is_not_used(void **state)
+{
+	struct iovec iov[2] = { { arena, 16 }, { arena + PAGE, 16 } };
+	unsigned char got[16];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	share(0, 2);
+	memset(arena, 0x3C, 2 * PAGE);
+	assert_int_equal(vmsplice(fds[1], &iov[0], 1, 0), sizeof(got));
+	unshare(0, 2);
+	assert_counts(2, 1, 1);
+	assert_int_equal(count_there(0, 1), 0);
+	share(0, 2);
+	peer_finds_zeros(2);
+	memset(arena, 0x22, 2 * PAGE);
+	assert_int_equal(read(fds[0], got, sizeof(got)), sizeof(got));
+	assert_int_equal(got[15], 0x3C);
+	wait_until_used_is(2);
+
+	/* A spare one. */
+	unshare(0, 2);
+	memset(arena, 0x4D, 2 * PAGE);
+	assert_int_equal(vmsplice(fds[1], &iov[1], 1, 0), sizeof(got));
+	share(0, 2);
+	peer_finds_zeros(2);
+	memset(arena, 0x22, 2 * PAGE);
+	assert_int_equal(read(fds[0], got, sizeof(got)), sizeof(got));
+	assert_int_equal(got[15], 0x4D);
+	wait_until_used_is(2);
+	assert_counts(2, 0, 0);
+	close(fds[0]), close(fds[1]);
+}
