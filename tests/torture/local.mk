@@ -42,7 +42,8 @@ tests_torture_hostile_test_hostile_SOURCES = \
 	tests/torture/hostile/test-hostile-reload.c \
 	tests/torture/hostile/test-hostile-ring.c \
 	tests/torture/hostile/test-hostile-user.c \
-	tests/torture/hostile/test-hostile-window.c $(xen_anypeer) \
+	tests/torture/hostile/test-hostile-arena.c \
+	tests/torture/hostile/test-hostile-spare.c $(xen_anypeer) \
 	$(xen_device)
 tests_torture_hostile_test_hostile_CPPFLAGS = $(torture_cppflags)
 tests_torture_hostile_test_hostile_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)

@@ -98,16 +98,25 @@ static const struct hostile_case cases[] = {
 	{ CASE(the_table_is_full) },
 	{ CASE(a_memory_group_is_full) },
 	{ CASE(a_peer_never_unmaps) },
-	{ CASE(windows_in_wrong_places) },
-	{ CASE(windows_that_go_away) },
+	{ CASE(arena_requests_that_are_wrong) },
+	{ CASE(places_that_go_away) },
+	{ CASE(dies_while_it_shares) },
+	{ CASE(one_of_many_has_the_arena) },
+	{ CASE(children_watch) },
+	{ CASE(the_limit_is_for_what_is_shared) },
+	{ CASE(the_system_takes_what_is_spare) },
 	{ CASE(the_module_goes_and_comes) },
-	/* A peer that does as it likes can be had in dom0 only. */
+	/*
+	 * A peer that does as it likes can be had in dom0 only, and a kernel
+	 * with userfaultfd.
+	 */
+	{ CASE(io_across_shares) },
 	{ CASE(a_peer_unmaps_meanwhile) },
 	{ CASE(a_peer_guesses) },
 	{ CASE(a_backend_scribbles) },
 };
 #define NUM_CASES (sizeof(cases) / sizeof(*cases))
-#define IN_DOM0 3
+#define IN_DOM0 4
 
 /* Nothing is there before, nor after. */
 static void run_case(void **state)

@@ -16,6 +16,10 @@ extern uint32_t domid;
 /* For the peer, writable. */
 int alloc(int fd, uint32_t count, uint64_t *index);
 uint64_t must_alloc(int fd, uint32_t count);
+/* Likewise, in places of the arena. */
+int share(int fd, uint32_t place, const void *addr, uint32_t count);
+/* If not, @fd is closed: the stock driver has none. */
+bool has_arenas(int fd);
 bool all_are(const void *pages, size_t size, uint64_t word);
 
 /* The stock driver has no counts: there it is always right. */
@@ -54,7 +58,14 @@ void a_peer_unmaps_meanwhile(void **state);
 void a_peer_guesses(void **state);
 void a_backend_scribbles(void **state);
 
-void windows_in_wrong_places(void **state);
-void windows_that_go_away(void **state);
+void arena_requests_that_are_wrong(void **state);
+void places_that_go_away(void **state);
+void dies_while_it_shares(void **state);
+void one_of_many_has_the_arena(void **state);
+
+void children_watch(void **state);
+void the_limit_is_for_what_is_shared(void **state);
+void the_system_takes_what_is_spare(void **state);
+void io_across_shares(void **state);
 
 #endif
