@@ -52,14 +52,11 @@ struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
  */
 static bool chunk_is_ours(struct page *head, struct page *end)
 {
-	int count = 1, mapped = map_count(head);
+	int count = page_private(head), mapped = 0;
 	struct page *page;
 
-	if (PageCompound(head)) {
-		count = page_private(head);
-		for (page = head + 1; page < end; page++)
-			mapped += map_count(page);
-	}
+	for (page = head; page < end; page++)
+		mapped += map_count(page);
 	return mapped == count && page_count(head) == 1 + count;
 }
 
@@ -79,7 +76,11 @@ static __always_inline bool chunk_can_serve(struct gntalloc_block *block,
 	while (++i < end && pages[i] >= head && pages[i] < behind)
 		;
 	*next = i;
-	return !block->copied && chunk_is_ours(head, behind);
+	if (block->copied)
+		return false;
+	if (behind == head + 1)
+		return map_count(head) == 1 && page_count(head) == 2;
+	return chunk_is_ours(head, behind);
 }
 
 /* Which of up to 32 pages from @first on of @block can serve. */
@@ -99,7 +100,7 @@ u32 pages_that_serve(struct gntalloc_block *block, unsigned int first,
  * How many of the places of a piece, @pos to @end, cannot be used as they are.
  * EBUSY: one is taken.
  */
-static int needed_of_piece(struct gntalloc_pos pos, unsigned int end)
+static noinline int needed_of_piece(struct gntalloc_pos pos, unsigned int end)
 {
 	grant_ref_t *refs = block_refs(pos.block);
 	unsigned int i, next;

@@ -246,7 +246,7 @@ struct gntalloc_pos file_find_run(struct gntalloc_file *file, u64 index,
 	struct gntalloc_pos start = file_find(file, index);
 	struct gntalloc_pos pos = start;
 
-	while (count) {
+	for (;;) {
 		if (!pos.block || pos.block->first + pos.i != index)
 			return none;
 		for (; pos.i < pos.block->count && count; pos.i++, count--) {
@@ -254,8 +254,9 @@ struct gntalloc_pos file_find_run(struct gntalloc_file *file, u64 index,
 				return none;
 			index++;
 		}
+		if (!count)
+			return start;
 		pos.block = block_next(pos.block);
 		pos.i = 0;
 	}
-	return start;
 }

@@ -233,6 +233,14 @@ void linger_exit(void);
 
 /* spare.c: pages that wait for their next share */
 extern atomic_t spare_pages;
+extern unsigned int spare_max;
+/* How many more pages may be spare. */
+static inline unsigned int spare_room(struct gntalloc_file *file)
+{
+	unsigned int max = READ_ONCE(spare_max);
+
+	return max > file->spare ? max - file->spare : 0;
+}
 void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
 	       unsigned int count);
 /* @count pages of @block are not spare any more. */
@@ -246,7 +254,6 @@ static inline void spare_sub(struct gntalloc_file *file,
 		file->least_spare = file->spare;
 	atomic_sub(count, &spare_pages);
 }
-unsigned int spare_room(struct gntalloc_file *file);
 unsigned int spare_take(unsigned int want);
 void file_list(struct gntalloc_file *file);
 void file_delist(struct gntalloc_file *file);

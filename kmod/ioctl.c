@@ -187,10 +187,10 @@ ioctl_set_unmap_notify(struct gntalloc_file *file,
 #define COMPAT_DEALLOC_GREF COMPAT_SIZE(6, sizeof(u64) + sizeof(u32))
 #endif
 
-long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+/* What the stock driver has. */
+static noinline long stock_ioctl(struct gntalloc_file *file, unsigned int cmd,
+				 unsigned long arg)
 {
-	struct gntalloc_file *file = filp->private_data;
-
 	switch (cmd) {
 #ifdef COMPAT_ALLOC_GREF
 	case COMPAT_ALLOC_GREF:
@@ -204,11 +204,21 @@ long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return ioctl_dealloc(file, (void __user *)arg);
 	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
 		return ioctl_set_unmap_notify(file, (void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct gntalloc_file *file = filp->private_data;
+
+	switch (cmd) {
 	case IOCTL_GNTALLOC_SHARE:
 		return ioctl_share(file, (void __user *)arg);
 	case IOCTL_GNTALLOC_UNSHARE:
 		return ioctl_unshare(file, (void __user *)arg);
 	default:
-		return -ENOTTY;
+		return stock_ioctl(file, cmd, arg);
 	}
 }

@@ -52,10 +52,11 @@ static struct {
 static unsigned int oldest, resting;
 
 /*
- * How many references the table holds at most, and could get by growing; asked
- * of Xen at @asked. Those of version 2 take twice the place.
+ * How many references the table holds at most, of which so many are for others,
+ * and how many it could get by growing; asked of Xen at @asked. Those of
+ * version 2 take twice the place.
  */
-static unsigned int table_size, table_growth;
+static unsigned int table_size, reserve, table_growth;
 static unsigned long asked;
 
 static void look_after(struct work_struct *work);
@@ -70,6 +71,7 @@ static void ask_table(void)
 	    query.status != GNTST_okay || query.nr_frames > max)
 		query.nr_frames = max;
 	table_size = max * (PAGE_SIZE / sizeof(struct grant_entry_v1));
+	reserve = clamp(table_size / RESERVE_PART, RESERVE_MIN, RESERVE_MAX);
 	table_growth = (max - query.nr_frames) *
 		       (PAGE_SIZE / sizeof(union grant_entry_v2));
 	asked = jiffies;
@@ -106,7 +108,7 @@ static bool enough(unsigned int count)
 {
 	if (!table_size || time_before(asked, jiffies))
 		ask_table();
-	count += clamp(table_size / RESERVE_PART, RESERVE_MIN, RESERVE_MAX);
+	count += reserve;
 	return table_growth >= count || kernel_has(count);
 }
 

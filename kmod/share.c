@@ -191,10 +191,10 @@ long ioctl_share(struct gntalloc_file *file,
 	    op.refs != (unsigned long)op.refs ||
 	    !is_arena(op.index >> PAGE_SHIFT, op.count))
 		return -EINVAL;
-	if (!fits_grant_table(op.count))
-		return -ENOSPC;
 
 	if (op.count > FEW_REFS) {
+		if (!fits_grant_table(op.count))
+			return -ENOSPC;
 		refs = kvmalloc_array(op.count, sizeof(*refs),
 				      GFP_KERNEL | __GFP_NOWARN);
 		if (!refs)

@@ -19,7 +19,7 @@
 #include "gntalloc.h"
 
 /* With so many nearly all that X servers draw meets spare pages. */
-static unsigned int spare_max = 4096;
+unsigned int spare_max = 4096;
 module_param(spare_max, uint, 0644);
 MODULE_PARM_DESC(spare_max, "Spare pages that a descriptor keeps at the most");
 
@@ -77,14 +77,6 @@ void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
 	block->spare += count;
 	file->spare += count;
 	atomic_add(count, &spare_pages);
-}
-
-/* How many more pages may be spare. */
-unsigned int spare_room(struct gntalloc_file *file)
-{
-	unsigned int max = READ_ONCE(spare_max);
-
-	return max - min(max, file->spare);
 }
 
 /*

@@ -12,8 +12,8 @@
 #include "internal.h"
 #include "xen-gntalloc.h"
 
-/* 256 MiB of addresses, which cost nothing until they are used. */
-#define PLACES 65536u
+/* Of the first arena: 4 MiB of addresses, two page tables. */
+#define PLACES 1024u
 /* Where there was no room for an arena, so many shares do not try again. */
 #define ALONE 64u
 
@@ -40,8 +40,10 @@ static struct gntshr_arena *alloc_arena(uint64_t places)
 }
 
 /*
- * A new arena for @slot and others, as large as those that take shares
- * together: so there are few, however much is shared.
+ * A new arena for @slot and others. The end of one costs something for each page
+ * table that it spans, so the first is small, and each next one three times as
+ * large as those that take shares together: so there are few, however much is
+ * shared.
  */
 bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
 {
@@ -54,7 +56,7 @@ bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
 	}
 	for (arena = h->arenas; arena; arena = arena->next)
 		if (gntshr_arena_takes(arena))
-			places += arena->places;
+			places += 3ull * arena->places;
 	if (places < slot->count)
 		places = slot->count;
 	if (places > GNTSHR_PLACES_MAX)
