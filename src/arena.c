@@ -142,8 +142,7 @@ static void wake(struct gntshr_arena *arena)
 	struct gntshr_slot slot = { arena, arena->resting,
 				    arena->resting_count };
 
-	if (slot.count)
-		gntshr_places_leave(&slot);
+	gntshr_places_leave(&slot);
 	arena->resting_count = 0;
 }
 
@@ -152,7 +151,8 @@ static inline void rest(const struct gntshr_slot *slot)
 {
 	struct gntshr_arena *arena = slot->arena;
 
-	wake(arena);
+	if (arena->resting_count)
+		wake(arena);
 	arena->resting = slot->first;
 	arena->resting_count = slot->count;
 	arena->tags[slot->first] = tag_of(GNTSHR_RESTING, slot->count);
@@ -172,7 +172,8 @@ static inline bool find_free(struct gntshr_handle *h, struct gntshr_slot *slot)
 		slot->first = arena->resting;
 		if (arena->resting_count == slot->count)
 			return true;
-		wake(arena);
+		if (arena->resting_count)
+			wake(arena);
 		run = find_run(arena, slot->count);
 		slot->first = run - 1;
 		if (run)
@@ -353,21 +354,24 @@ int gntshr_arena_end_share(struct gntshr_handle *h, struct gntshr_slot *slot)
 int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
 			 uint32_t count)
 {
-	struct gntshr_slot slot = { .arena = h->arenas, .count = count };
+	struct gntshr_arena *arena;
 
-	for (; slot.arena; slot.arena = slot.arena->next) {
-		size_t before = (uintptr_t)addr - (uintptr_t)slot.arena->addr;
+	for (arena = h->arenas; arena; arena = arena->next) {
+		size_t before = (uintptr_t)addr - (uintptr_t)arena->addr;
+		struct gntshr_slot slot;
 		uint32_t tag;
 
-		if (before >= gntshr_arena_size(slot.arena))
+		if (before >= gntshr_arena_size(arena) ||
+		    before % GNTSHR_PAGE_SIZE)
 			continue;
-		slot.first = (uint32_t)(before / GNTSHR_PAGE_SIZE);
-		tag = slot.arena->tags[slot.first];
-		if (before % GNTSHR_PAGE_SIZE ||
-		    (tag != tag_of(GNTSHR_SHARED, count) &&
-		     tag != tag_of(GNTSHR_UNLISTED, count)))
+		slot = (struct gntshr_slot){
+			arena, (uint32_t)(before / GNTSHR_PAGE_SIZE), count
+		};
+		tag = arena->tags[slot.first];
+		if (tag != tag_of(GNTSHR_SHARED, count) &&
+		    tag != tag_of(GNTSHR_UNLISTED, count))
 			continue;
-		if (gntshr_arena_is_parted(slot.arena))
+		if (gntshr_arena_is_parted(arena))
 			return gntshr_arena_part(h, &slot) ? errno : 0;
 		if (gntshr_arena_end_share(h, &slot))
 			return errno;
