@@ -43,7 +43,13 @@ int try_share(uint32_t place, uint32_t count)
 
 void share(uint32_t place, uint32_t count)
 {
-	assert_int_equal(try_share(place, count), 0);
+	assert_int_equal(try_share(place, count) ? errno : 0, 0);
+}
+
+void share_singly(uint32_t place, uint32_t count)
+{
+	while (count--)
+		share(place + count, 1);
 }
 
 void unshare(uint32_t place, uint32_t count)

@@ -16,6 +16,11 @@ int teardown_arena(void **state);
 /* For the peer, writable; 0, or -1 with errno. */
 int try_share(uint32_t place, uint32_t count);
 void share(uint32_t place, uint32_t count);
+/*
+ * One by one, the first one last: pages that come together may keep each other
+ * from being used again.
+ */
+void share_singly(uint32_t place, uint32_t count);
 void unshare(uint32_t place, uint32_t count);
 void assert_counts(long want_used, long want_spare, long want_lingering);
 /* How many of the places a system call can read: touched, others signal. */
@@ -38,6 +43,7 @@ void parts_of_an_arena_go(void **state);
 void an_arena_has_one_owner(void **state);
 void a_copied_page_is_not_used(void **state);
 void a_copied_page_leaves_its_place(void **state);
+void a_page_that_is_not_copied_is_used(void **state);
 void a_page_in_use_is_not_used(void **state);
 
 /* test-module-spare.c */

@@ -95,6 +95,7 @@ void a_spare_page_holds_zeros_again(void **state)
 void spare_pages_have_a_bound(void **state)
 {
 	static const unsigned int most[] = { 4, 0, 1, 10, 2 };
+	unsigned char *first = arena;
 	int first_fd = fd;
 
 	(void)state;
@@ -121,13 +122,14 @@ void spare_pages_have_a_bound(void **state)
 	munmap(arena, PLACES * PAGE);
 	close(fd);
 	fd = first_fd;
+	arena = first;
 	assert_counts(2, 2, 0);
 	set_parameter("spare_max", 4096);
 }
 
 /* What a child says of itself, and is told. */
 static struct news {
-	atomic_int ready, go, error, count;
+	atomic_int ready, go;
 } * news;
 
 static void __attribute__((noreturn)) keep_spare_pages(void)
@@ -149,12 +151,6 @@ static void __attribute__((noreturn)) keep_spare_pages(void)
 	_exit(0);
 }
 
-static void *shared_news(void)
-{
-	return mmap(NULL, sizeof(*news), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-}
-
 /* Nobody is refused anything because of them. */
 void spare_pages_give_way(void **state)
 {
@@ -163,7 +159,8 @@ void spare_pages_give_way(void **state)
 	int status;
 
 	(void)state;
-	news = shared_news();
+	news = mmap(NULL, sizeof(*news), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < 3; i++)
 		if (!fork())
 			keep_spare_pages();
@@ -282,37 +279,46 @@ void the_system_takes_spare_pages(void **state)
 #define GROUP_MAX "8388608"
 #define GROUP_PAGES 2048
 
-/* Another descriptor takes all that the group has beside 512 spare pages. */
+/* Take all that there is; then there is room for 192 pages, and a few. */
 static int fill_group(void)
 {
-	int other = open_device();
-	uint64_t index;
+	uint64_t index[GROUP_PAGES / 64] = { 0 }, more;
+	uint32_t taken = 0;
 
 	/* With nobody to kill, what asks for more fails. */
 	if (!write_file("/proc/self/oom_score_adj", "-1000") ||
 	    !write_file(GROUP "/cgroup.procs", "0"))
 		return 1;
 	fd = open_device();
-	arena = map(fd, PLACE(0), 1024);
-	/* The others have page tables, too. */
-	if (try_share(0, 1024) || unshare_places(fd, PLACE(0), 512) ||
-	    unshare_places(fd, PLACE(512), 512) || parameter("spare") != 512)
+	arena = map(fd, PLACE(0), 512);
+	/* They have page tables from now on. */
+	if (try_share(0, 512) || unshare_places(fd, PLACE(0), 512))
 		return 2;
-	for (uint32_t count = 64; count > 1; count /= 8)
-		while (news->count < GROUP_PAGES &&
-		       !alloc_for(other, remote_domid(), count, 1, &index))
-			news->count += (int)count;
-	news->error = errno;
-	if (try_share(0, 100) || unshare_places(fd, PLACE(0), 100))
+	while (taken < GROUP_PAGES / 64 &&
+	       !alloc_for(fd, remote_domid(), 64, 1, &index[taken]))
+		taken++;
+	while (!alloc_for(fd, remote_domid(), 4, 1, &more))
+		;
+	if (errno != ENOMEM || taken < 4)
 		return 3;
-	/* In place of spare ones. */
-	if (try_share(512, 100))
-		return 4;
-	memset(arena + 512 * PAGE, 1, 100 * PAGE);
+	for (int i = 0; i < 3; i++)
+		if (dealloc(fd, index[--taken], 64))
+			return 4;
+
+	/* What is spare is enough, */
+	for (int i = 0; i < 3; i++)
+		if (try_share(0, 150) || unshare_places(fd, PLACE(0), 150))
+			return 5;
+	/* also for others in its place. */
+	if (try_share(300, 180))
+		return 6;
+	memset(arena + 300 * PAGE, 1, 180 * PAGE);
 	/* There are not so many. */
-	if (!try_share(0, 500) || errno != ENOMEM)
-		return 5;
-	return try_share(0, 200) ? 6 : 0;
+	if (!try_share(0, 150) || errno != ENOMEM)
+		return 7;
+	if (unshare_places(fd, PLACE(300), 180))
+		return 8;
+	return try_share(0, 150) ? 9 : 0;
 }
 
 void a_full_memory_group_shares(void **state)
@@ -323,14 +329,9 @@ void a_full_memory_group_shares(void **state)
 	if (mkdir(GROUP, 0755) && errno != EEXIST)
 		fail_msg("no memory groups");
 	assert_true(write_file(GROUP "/memory.max", GROUP_MAX));
-	news = shared_news();
-	set_parameter("spare_max", 512);
 	if (!fork())
 		_exit(fill_group());
 	wait(&status);
-	set_parameter("spare_max", 4096);
 	assert_int_equal(status, 0);
-	assert_int_equal(news->error, ENOMEM);
 	rmdir(GROUP);
-	munmap(news, sizeof(*news));
 }

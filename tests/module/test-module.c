@@ -223,6 +223,7 @@ int main(int argc, char **argv)
 		test_arena(an_arena_has_one_owner),
 		test_arena(a_copied_page_is_not_used),
 		test_arena(a_copied_page_leaves_its_place),
+		test_arena(a_page_that_is_not_copied_is_used),
 		test_arena(a_page_in_use_is_not_used),
 		test_arena(a_spare_page_holds_zeros_again),
 		test_arena(spare_pages_have_a_bound),
