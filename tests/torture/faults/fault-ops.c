@@ -9,10 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <xen/gntalloc.h>
-
-#include "xen-gntalloc.h"
-
 int fd;
 uint64_t first;
 unsigned char *place;
@@ -200,34 +196,97 @@ static void check_mmap(bool done)
 	wait_until_zero("used");
 }
 
-/* MAP_GREF: a page that stayed would be in the way of the next call. */
-static void prepare_window(void)
-{
-	run_listed();
-	pages = mmap(place, RUN * PAGE, PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_FIXED, fd,
-		     (off_t)(GNTALLOC_WINDOW | first));
-	assert_ptr_equal(pages, place);
-}
+/*
+ * SHARE: places that are empty, spare, and some of both. What stayed shared
+ * would be in the way of the next call; what is not zeroed the peer would see.
+ */
+static struct ioctl_gntalloc_share share_arg;
+static struct ioctl_gntalloc_unshare unshare_arg;
 
-static long call_map(void)
+static void prepare_places(void)
 {
-	struct ioctl_gntalloc_map_gref op = {
+	first = PLACE(3);
+	pages = map_at(place, RUN);
+	assert_ptr_equal(pages, place);
+	share_arg = (struct ioctl_gntalloc_share){
 		.index = first,
 		.addr = (uintptr_t)pages,
+		.refs = (uintptr_t)refs,
 		.count = RUN,
+		.domid = (uint16_t)remote_domid(),
+		.flags = GNTALLOC_FLAG_WRITABLE,
 	};
-
-	return ioctl(fd, IOCTL_GNTALLOC_MAP_GREF, &op);
+	unshare_arg = (struct ioctl_gntalloc_unshare){ first, RUN, 0 };
 }
 
-static void check_map(bool done)
+static long call_share(void)
 {
-	if (!done)
-		assert_int_equal(call_map(), 0);
+	return ioctl(fd, IOCTL_GNTALLOC_SHARE, &share_arg);
+}
+
+static long call_unshare(void)
+{
+	return ioctl(fd, IOCTL_GNTALLOC_UNSHARE, &unshare_arg);
+}
+
+static void prepare_shared(void)
+{
+	prepare_places();
+	assert_int_equal(call_share(), 0);
+	memset(pages, 7, RUN * PAGE);
+}
+
+static void prepare_spare(void)
+{
+	prepare_shared();
+	assert_int_equal(call_unshare(), 0);
+	assert_int_equal(parameter("spare"), RUN);
+}
+
+static void prepare_some_spare(void)
+{
+	prepare_spare();
+	for (uint32_t i = 0; i < RUN; i += 3)
+		assert_int_equal(madvise(pages + i * PAGE, PAGE, MADV_DONTNEED),
+				 0);
+}
+
+/* Nobody but the peer has looked at them: they are written to by the kernel. */
+static void check_share(bool done)
+{
+	if (!done) {
+		assert_int_equal(call_unshare(), -1);
+		assert_int_equal(errno, EINVAL);
+		assert_int_equal(parameter("used"), parameter("spare"));
+		assert_int_equal(call_share(), 0);
+	}
+	assert_int_equal(parameter("used"), RUN);
+	assert_int_equal(parameter("spare"), 0);
+	slot = remote_map("ro", refs, RUN);
+	assert_true(slot >= 0);
+	assert_int_equal(remote("zero %ld", slot), 0);
+	assert_int_equal(remote("unmap %ld", slot), 0);
 	for (uint32_t i = 0; i < RUN; i++)
 		pages[i * PAGE]++;
-	assert_int_equal(dealloc(fd, first, RUN), 0);
+	assert_int_equal(call_unshare(), 0);
+	unmap_all();
+}
+
+/* They are no longer granted, wherever the pages are. */
+static void check_unshare(bool done)
+{
+	if (!done) {
+		assert_int_equal(parameter("used"), RUN);
+		assert_int_equal(parameter("spare"), 0);
+		assert_int_equal(remote_try(refs, RUN), RUN);
+		assert_int_equal(call_unshare(), 0);
+	}
+	assert_int_equal(parameter_becomes("lingering", 0), 0);
+	assert_int_equal(parameter("used"), parameter("spare"));
+	assert_int_equal(remote_try(refs, RUN), 0);
+	assert_int_equal(call_share(), 0);
+	assert_int_equal(parameter("used"), RUN);
+	assert_int_equal(call_unshare(), 0);
 	unmap_all();
 }
 
@@ -295,11 +354,22 @@ const struct op ops[NUM_OPS] = {
 	  check_notify,
 	  { EFAULT, EINVAL } },
 	{ "mmap", run_listed, call_mmap, check_mmap, { ENOMEM } },
-	{ "MAP_GREF",
-	  prepare_window,
-	  call_map,
-	  check_map,
-	  { EFAULT, ENOMEM, EINTR } },
+	{ "SHARE in empty places",
+	  prepare_places,
+	  call_share,
+	  check_share,
+	  { EFAULT, ENOSPC, ENOMEM, EINTR } },
+	{ "SHARE of spare pages",
+	  prepare_spare,
+	  call_share,
+	  check_share,
+	  { EFAULT, ENOSPC, ENOMEM, EINTR } },
+	{ "SHARE of some of both",
+	  prepare_some_spare,
+	  call_share,
+	  check_share,
+	  { EFAULT, ENOSPC, ENOMEM, EINTR } },
+	{ "UNSHARE", prepare_shared, call_unshare, check_unshare, { EFAULT } },
 	{ "munmap of a part",
 	  run_unlisted,
 	  call_munmap,

@@ -28,7 +28,7 @@ struct op {
 	int errors[5]; /* that the manual page names, up to a 0 */
 };
 
-#define NUM_OPS 10
+#define NUM_OPS 13
 extern const struct op ops[NUM_OPS];
 
 /* The device, and the index of the last alloc(). */
