@@ -33,6 +33,12 @@
 #define GNTALLOC_ARENA (1ull << 62)
 
 /*
+ * As if DEALLOC_GREF came right after SHARE: the pages are shared for as long as
+ * a process maps them.
+ */
+#define GNTALLOC_FLAG_UNLISTED 0x8000
+
+/*
  * Fill places and grant their pages, all or none of them. A page that a place
  * gets, new or spare, is zeroed before. The stock driver refuses it with
  * ENOTTY.
@@ -43,7 +49,7 @@
  *		may hold anything
  * @count	how many places
  * @domid	who may map the pages
- * @flags	GNTALLOC_FLAG_WRITABLE, or 0
+ * @flags	GNTALLOC_FLAG_WRITABLE, GNTALLOC_FLAG_UNLISTED, both, or 0
  */
 struct ioctl_gntalloc_share {
 	__u64 index;
@@ -62,11 +68,17 @@ struct ioctl_gntalloc_share {
  * refuses it with ENOTTY.
  *
  * @index	the first place
+ * @addr	0, and the pages must be listed. Or where this process has them
+ *		mapped, and they need not: then it does what munmap() of them
+ *		would, and refuses what that would leave shared, or the next
+ *		share would not expect: with EBUSY if fork copied them, with
+ *		EINVAL if the mapping was moved, protected or kept from children
  * @count	how many places
  * @pad		0
  */
 struct ioctl_gntalloc_unshare {
 	__u64 index;
+	__u64 addr;
 	__u32 count;
 	__u32 pad;
 };

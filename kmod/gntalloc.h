@@ -276,6 +276,8 @@ long ioctl_unshare(struct gntalloc_file *file,
 int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma);
 bool has_places(struct gntalloc_file *file, unsigned long addr, u64 index,
 		unsigned long count);
+bool has_places_unchanged(struct gntalloc_file *file, unsigned long addr,
+			  u64 index, unsigned long count);
 int insert_run(struct vm_area_struct *vma, unsigned long addr,
 	       struct gntalloc_pos pos, unsigned long count);
 

@@ -131,6 +131,20 @@ int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma)
 	return err;
 }
 
+/* The mapping of this process that has the page with @index of @file at @addr.
+ */
+static struct vm_area_struct *find_place(struct gntalloc_file *file,
+					 unsigned long addr, u64 index)
+{
+	struct vm_area_struct *vma = find_vma(current->mm, addr);
+
+	if (!vma || addr < vma->vm_start || vma->vm_ops != &vm_ops ||
+	    vma->vm_file->private_data != file ||
+	    index != vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT))
+		return NULL;
+	return vma;
+}
+
 /*
  * Has this process @count pages of @file from @index on at @addr? What was
  * protected in part, or mapped again, is several mappings. They are locked
@@ -146,13 +160,32 @@ bool has_places(struct gntalloc_file *file, unsigned long addr, u64 index,
 
 	for (; count;
 	     count -= some, index += some, addr += some << PAGE_SHIFT) {
-		vma = find_vma(current->mm, addr);
-		if (!vma || addr < vma->vm_start || vma->vm_ops != &vm_ops ||
-		    vma->vm_file->private_data != file ||
-		    index != vma->vm_pgoff +
-				     ((addr - vma->vm_start) >> PAGE_SHIFT))
+		vma = find_place(file, addr, index);
+		if (!vma)
 			return false;
 		vm_flags_set(vma, VM_MIXEDMAP);
+		some = min(count, (vma->vm_end - addr) >> PAGE_SHIFT);
+	}
+	return true;
+}
+
+/*
+ * Has it them there just as it mapped them? Whoever shares them next expects
+ * that of a new mapping. Reading mmap_lock is enough.
+ */
+bool has_places_unchanged(struct gntalloc_file *file, unsigned long addr,
+			  u64 index, unsigned long count)
+{
+	struct vm_area_struct *vma;
+	unsigned long some;
+
+	for (; count;
+	     count -= some, index += some, addr += some << PAGE_SHIFT) {
+		vma = find_place(file, addr, index);
+		if (!vma || (vma->vm_flags &
+			     (VM_READ | VM_WRITE | VM_EXEC | VM_DONTCOPY)) !=
+				    (VM_READ | VM_WRITE))
+			return false;
 		some = min(count, (vma->vm_end - addr) >> PAGE_SHIFT);
 	}
 	return true;

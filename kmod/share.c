@@ -21,6 +21,7 @@ static void grant_piece(const struct ioctl_gntalloc_share *op,
 			struct gntalloc_pos pos, u32 count,
 			const grant_ref_t *refs)
 {
+	u32 listed = op->flags & GNTALLOC_FLAG_UNLISTED ? 0 : NOTIFY_LISTED;
 	bool readonly = !(op->flags & GNTALLOC_FLAG_WRITABLE);
 	grant_ref_t *ref = block_refs(pos.block) + pos.i;
 	u32 *notify = block_notify(pos.block) + pos.i;
@@ -32,7 +33,7 @@ static void grant_piece(const struct ioctl_gntalloc_share *op,
 
 		if (notify[i] != NOTIFY_FRESH)
 			clear_highpage(page);
-		notify[i] = NOTIFY_LISTED;
+		notify[i] = listed;
 		ref[i] = refs[i];
 		gnttab_grant_foreign_access_ref(
 			refs[i], op->domid, xen_page_to_gfn(page), readonly);
@@ -184,7 +185,8 @@ long ioctl_share(struct gntalloc_file *file,
 
 	if (copy_from_user(&op, arg, sizeof(op)))
 		return -EFAULT;
-	if (!op.count || op.flags & ~GNTALLOC_FLAG_WRITABLE ||
+	if (!op.count ||
+	    op.flags & ~(GNTALLOC_FLAG_WRITABLE | GNTALLOC_FLAG_UNLISTED) ||
 	    op.domid >= DOMID_FIRST_RESERVED ||
 	    (op.index | op.addr) & ~PAGE_MASK ||
 	    op.addr != (unsigned long)op.addr ||
@@ -230,7 +232,7 @@ static u32 unlist_piece(struct gntalloc_file *file, struct gntalloc_pos pos,
 	u32 i, room, some, which, kept = 0;
 
 	for (i = 0; i < count; i++) {
-		if (likely(notify[i] == NOTIFY_LISTED))
+		if (likely(!(notify[i] & ~NOTIFY_LISTED)))
 			notify[i] = 0;
 		else
 			page_unlist(block, pos.i + i);
@@ -285,29 +287,73 @@ static void unshare(struct gntalloc_file *file, struct gntalloc_pos pos,
 	}
 }
 
+/* Do all these places, mapped at @addr, have pages that are granted? */
+static int can_unshare_at(struct gntalloc_file *file, unsigned long addr,
+			  u64 index, u32 count)
+{
+	struct gntalloc_pos pos;
+	u32 some, end;
+
+	if (!has_places_unchanged(file, addr, index, count))
+		return -EINVAL;
+	for (; count; count -= some, index += some) {
+		some = count;
+		pos = arena_piece(file, index, &some);
+		if (!pos.block)
+			return -EINVAL;
+		if (pos.block->copied)
+			return -EBUSY;
+		for (end = pos.i + some; pos.i < end; pos.i++)
+			if (!pos.block->pages[pos.i] ||
+			    is_spare(pos.block, pos.i))
+				return -EINVAL;
+	}
+	return 0;
+}
+
+/* The first place of @op, if all can be unshared; or an error. */
+static int find_shared(struct gntalloc_file *file,
+		       const struct ioctl_gntalloc_unshare *op,
+		       struct gntalloc_pos *pos)
+{
+	u64 index = op->index >> PAGE_SHIFT;
+	int err;
+
+	if (file->mm != current->mm)
+		return -EPERM;
+	if (!op->addr) {
+		*pos = file_find_run(file, index, op->count);
+		return pos->block ? 0 : -EINVAL;
+	}
+	err = can_unshare_at(file, op->addr, index, op->count);
+	if (!err)
+		*pos = file_find(file, index);
+	return err;
+}
+
 long ioctl_unshare(struct gntalloc_file *file,
 		   struct ioctl_gntalloc_unshare __user *arg)
 {
 	struct ioctl_gntalloc_unshare op;
 	struct gntalloc_pos pos;
-	u64 index;
-	long err = 0;
+	long err;
 
 	if (copy_from_user(&op, arg, sizeof(op)))
 		return -EFAULT;
-	index = op.index >> PAGE_SHIFT;
-	if (!op.count || op.pad || op.index & ~PAGE_MASK ||
-	    !is_arena(index, op.count))
+	if (!op.count || op.pad || (op.index | op.addr) & ~PAGE_MASK ||
+	    op.addr != (unsigned long)op.addr ||
+	    !is_arena(op.index >> PAGE_SHIFT, op.count))
 		return -EINVAL;
 
+	/* Against fork, and whatever changes the mapping. */
+	if (op.addr)
+		mmap_read_lock(current->mm);
 	mutex_lock(&file->lock);
-	pos = file_find_run(file, index, op.count);
-	if (file->mm != current->mm)
-		err = -EPERM;
-	else if (!pos.block)
-		err = -EINVAL;
-	else
+	err = find_shared(file, &op, &pos);
+	if (!err)
 		unshare(file, pos, op.count);
 	mutex_unlock(&file->lock);
+	if (op.addr)
+		mmap_read_unlock(current->mm);
 	return err;
 }
