@@ -4,17 +4,15 @@
  *
  * They rely on more than its header promises. There the mapping is the share:
  * libxenvchan ends some shares with munmap(), others end a part of one, use it
- * after closing the handle, or in a child. So a share leaves the table of its
- * handle as soon as it is made, and the driver gives its pages back, with
- * their notification, when nobody maps them any more.
+ * after closing the handle, or in a child. So the driver does not list a share,
+ * and gives its pages back, with their notification, when nobody maps them any
+ * more. That holds in an arena, too, whoever unmaps them; only what
+ * xengntshr_unshare() ends as a whole leaves its pages for the next share.
  */
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
 
-#include <xen/gntalloc.h>
 #include <xengnttab.h>
 #include <xentoollog.h>
 
@@ -48,15 +46,22 @@ xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger,
 		logger = stderr_logger;
 	}
 	h = gntshr_open(logger, 0);
-	/* A share with a mapping of its own may go by munmap(). */
 	if (h)
-		h->no_arenas = true;
+		h->held = true;
 	return (xengntshr_handle *)h;
 }
 
+/* What is shared outlives its handle. */
 int xengntshr_close(xengntshr_handle *xgs)
 {
-	return gntshr_close(from(xgs));
+	gntshr_handle *h = from(xgs);
+
+	if (h) {
+		pthread_mutex_lock(&h->lock);
+		gntshr_arenas_leave(h);
+		pthread_mutex_unlock(&h->lock);
+	}
+	return gntshr_close(h);
 }
 
 int xengntshr_fd(xengntshr_handle *xgs)
@@ -66,55 +71,41 @@ int xengntshr_fd(xengntshr_handle *xgs)
 
 /*
  * A child may share pages through its parent's handle: no table of shares is
- * there that it could damage.
+ * there that it could damage, and the arenas are the parent's. With the lock
+ * held.
  */
-static gntshr_handle *adopt(xengntshr_handle *xgs)
+static void adopt(struct gntshr_handle *h)
+{
+	if (!h->forked)
+		return;
+	gntshr_arenas_leave(h);
+	h->forked = false;
+}
+
+static gntshr_handle *to_share(xengntshr_handle *xgs)
 {
 	gntshr_handle *h = from(xgs);
 
-	pthread_mutex_lock(&h->lock);
-	h->forked = false;
-	pthread_mutex_unlock(&h->lock);
+	if (h->forked) {
+		pthread_mutex_lock(&h->lock);
+		adopt(h);
+		pthread_mutex_unlock(&h->lock);
+	}
 	return h;
-}
-
-/*
- * Leave a new share at @addr to its mapping. If the driver does not agree the
- * pages last until the handle is closed, too.
- */
-static void *release(gntshr_handle *h, void *addr)
-{
-	struct ioctl_gntalloc_dealloc_gref op;
-	struct gntshr_share *share;
-	int error = errno;
-
-	if (!addr)
-		return NULL;
-	pthread_mutex_lock(&h->lock);
-	share = gntshr_table_find(h, addr);
-	gntshr_table_remove(h, share);
-	pthread_mutex_unlock(&h->lock);
-
-	op.index = share->index;
-	op.count = share->count;
-	free(share);
-	gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
-	errno = error;
-	return addr;
 }
 
 void *xengntshr_share_pages(xengntshr_handle *xgs, uint32_t domid, int count,
 			    uint32_t *refs, int writable)
 {
-	gntshr_handle *h = adopt(xgs);
+	gntshr_handle *h = to_share(xgs);
 
 	if (count < 0) {
 		gntshr_fail(h->logger, EINVAL,
 			    "cannot share %d pages in a call", count);
 		return NULL;
 	}
-	return release(h, gntshr_share_pages(h, domid, (uint32_t)count, refs,
-					     writable ? GNTSHR_WRITABLE : 0));
+	return gntshr_share_pages(h, domid, (uint32_t)count, refs,
+				  writable ? GNTSHR_WRITABLE : 0);
 }
 
 /* To libxengnttab every offset behind the page means none, not only -1. */
@@ -123,20 +114,32 @@ void *xengntshr_share_page_notify(xengntshr_handle *xgs, uint32_t domid,
 				  uint32_t notify_offset,
 				  evtchn_port_t notify_port)
 {
-	gntshr_handle *h = adopt(xgs);
+	gntshr_handle *h = to_share(xgs);
 
 	if (notify_offset >= GNTSHR_PAGE_SIZE)
 		notify_offset = (uint32_t)-1;
-	return release(h, gntshr_share_page_notify(
-				  h, domid, ref, writable ? GNTSHR_WRITABLE : 0,
-				  notify_offset, notify_port));
+	return gntshr_share_page_notify(h, domid, ref,
+					writable ? GNTSHR_WRITABLE : 0,
+					notify_offset, notify_port);
 }
 
-/* The handle may be closed already. */
+/* The handle may be closed already, or another one; it is munmap() then. */
 int xengntshr_unshare(xengntshr_handle *xgs, void *start_address,
 		      uint32_t count)
 {
-	(void)xgs;
-	return gntshr_sys_munmap(start_address,
-				 (size_t)count * GNTSHR_PAGE_SIZE);
+	gntshr_handle *h = gntshr_lock_if_open(xgs);
+	int error = EINVAL;
+
+	if (h) {
+		adopt(h);
+		error = gntshr_arena_unshare(h, start_address, count);
+		pthread_mutex_unlock(&h->lock);
+	}
+	if (error == EINVAL)
+		return gntshr_sys_munmap(start_address,
+					 (size_t)count * GNTSHR_PAGE_SIZE);
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
 }

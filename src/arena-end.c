@@ -14,6 +14,8 @@
 
 /* Of the first arena: 4 MiB of addresses, two page tables. */
 #define PLACES 1024u
+/* More than a domain shares, so that most of them are out of date. */
+#define HELD_MAX (1u << 18)
 /* Where there was no room for an arena, so many shares do not try again. */
 #define ALONE 64u
 
@@ -55,8 +57,12 @@ bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
 		return false;
 	}
 	for (arena = h->arenas; arena; arena = arena->next)
-		if (gntshr_arena_takes(arena))
+		if (gntshr_arena_takes(arena) || h->held)
 			places += 3ull * arena->places;
+	if (h->held && places >= HELD_MAX) {
+		gntshr_arenas_leave(h);
+		places = PLACES;
+	}
 	if (places < slot->count)
 		places = slot->count;
 	if (places > GNTSHR_PLACES_MAX)
@@ -90,7 +96,7 @@ bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
  */
 static int dealloc_slot(struct gntshr_handle *h, struct gntshr_slot *slot)
 {
-	if (gntshr_places_run(slot) != GNTSHR_UNLISTED &&
+	if (gntshr_places_run(slot) != GNTSHR_UNLISTED && !h->held &&
 	    gntshr_dealloc(h, gntshr_slot_index(slot), slot->count))
 		return -1;
 	gntshr_places_mark(slot, GNTSHR_UNLISTED);
@@ -114,15 +120,18 @@ static int unmap(char *begin, const char *end)
 	return -1;
 }
 
-/* What is still mapped of an arena goes. Returns 0 or an errno. */
-static int unmap_rest(struct gntshr_arena *arena)
+/*
+ * What is still mapped of an arena goes, but for runs of this and later kinds.
+ * Returns 0 or an errno.
+ */
+static int unmap_rest(struct gntshr_arena *arena, enum gntshr_kind stays)
 {
 	struct gntshr_slot slot = { .arena = arena };
 	char *begin = arena->addr;
 	int error = 0;
 
 	for (; slot.first < arena->used; slot.first += slot.count) {
-		if (gntshr_places_run(&slot) != GNTSHR_GONE)
+		if (gntshr_places_run(&slot) < stays)
 			continue;
 		if (unmap(begin, gntshr_slot_addr(&slot)))
 			error = errno;
@@ -145,7 +154,7 @@ static int end_arena(struct gntshr_handle *h, struct gntshr_arena *arena)
 	if (!h->forked) {
 		if (arena->holed)
 			return 0;
-		error = unmap_rest(arena);
+		error = unmap_rest(arena, GNTSHR_GONE);
 	}
 	while (*link != arena)
 		link = &(*link)->next;
@@ -237,6 +246,8 @@ void gntshr_arenas_retire(struct gntshr_handle *h)
 {
 	struct gntshr_arena *arena, *next;
 
+	if (h->held)
+		gntshr_arenas_leave(h);
 	for (arena = h->arenas; arena; arena = next) {
 		next = arena->next;
 		arena->forked = true;
@@ -290,4 +301,18 @@ void gntshr_arenas_forget(struct gntshr_handle *h)
 		h->arenas = arena->next;
 		free(arena);
 	}
+}
+
+/*
+ * Leave the shares of a held handle to their mappings. Where something else was
+ * found in an arena nothing of it is unmapped.
+ */
+void gntshr_arenas_leave(struct gntshr_handle *h)
+{
+	struct gntshr_arena *arena;
+
+	for (arena = h->arenas; arena; arena = arena->next)
+		if (!arena->holed)
+			unmap_rest(arena, GNTSHR_SHARED);
+	gntshr_arenas_forget(h);
 }

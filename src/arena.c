@@ -283,14 +283,15 @@ static bool wants_arena(const struct gntshr_handle *h, uint32_t count)
  * failed.
  */
 char *gntshr_arena_share(struct gntshr_handle *h,
-			 struct ioctl_gntalloc_alloc_gref *op, bool *alone)
+			 struct ioctl_gntalloc_alloc_gref *op, bool unlisted,
+			 bool *alone)
 {
 	struct gntshr_slot slot = { .count = op->count };
 	struct ioctl_gntalloc_share share = {
 		.refs = (uintptr_t)op->gref_ids,
 		.count = op->count,
 		.domid = op->domid,
-		.flags = op->flags,
+		.flags = op->flags | (unlisted ? GNTALLOC_FLAG_UNLISTED : 0),
 	};
 	int tries = wants_arena(h, op->count) ? 2 : 0;
 
@@ -343,6 +344,7 @@ int gntshr_arena_end_share(struct gntshr_handle *h, struct gntshr_slot *slot)
 {
 	struct ioctl_gntalloc_unshare op = {
 		.index = gntshr_slot_index(slot),
+		.addr = h->held ? (uintptr_t)gntshr_slot_addr(slot) : 0,
 		.count = slot->count,
 	};
 
@@ -355,6 +357,7 @@ int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
 			 uint32_t count)
 {
 	struct gntshr_arena *arena;
+	bool parted;
 
 	for (arena = h->arenas; arena; arena = arena->next) {
 		size_t before = (uintptr_t)addr - (uintptr_t)arena->addr;
@@ -371,12 +374,14 @@ int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
 		if (tag != tag_of(GNTSHR_SHARED, count) &&
 		    tag != tag_of(GNTSHR_UNLISTED, count))
 			continue;
-		if (gntshr_arena_is_parted(arena))
-			return gntshr_arena_part(h, &slot) ? errno : 0;
-		if (gntshr_arena_end_share(h, &slot))
+		parted = gntshr_arena_is_parted(arena);
+		if (!parted && !gntshr_arena_end_share(h, &slot)) {
+			rest(&slot);
+			return 0;
+		}
+		if (!parted && !h->held)
 			return errno;
-		rest(&slot);
-		return 0;
+		return gntshr_arena_part(h, &slot) ? errno : 0;
 	}
 	return EINVAL;
 }

@@ -81,6 +81,20 @@ static void list_handle(struct gntshr_handle *h)
 	pthread_mutex_unlock(&handles_lock);
 }
 
+/* The handle at this address, locked; or NULL if none is open there. */
+struct gntshr_handle *gntshr_lock_if_open(const void *handle)
+{
+	struct gntshr_handle *h;
+
+	pthread_mutex_lock(&handles_lock);
+	for (h = handles; h && h != handle; h = h->next)
+		;
+	if (h)
+		pthread_mutex_lock(&h->lock);
+	pthread_mutex_unlock(&handles_lock);
+	return h;
+}
+
 /* With handles_lock held. */
 static void unlist_handle(struct gntshr_handle *h)
 {

@@ -103,6 +103,8 @@ enum gntshr_kind {
  * @arenas	the newest first
  * @next_place	in the next arena
  * @no_arenas	the driver has none, or they are not wanted
+ * @held	a share is its mapping, whatever ends that: the driver does not
+ *		list it, and there is no table; for compat/
  * @alone	so many shares try to get no new arena
  * @watched	memcheck or MemorySanitizer wants to know of what is written
  * @has_shared	there was a share before
@@ -118,7 +120,7 @@ struct gntshr_handle {
 	void *shares;
 	struct gntshr_arena *arenas;
 	uint64_t next_place;
-	bool no_arenas, watched, has_shared;
+	bool no_arenas, held, watched, has_shared;
 	unsigned int alone;
 	bool forked;
 	_Atomic uint16_t others[GNTSHR_OTHERS];
@@ -184,7 +186,8 @@ static inline bool gntshr_arena_is_parted(const struct gntshr_arena *arena)
 
 /* arena.c: with the lock held */
 char *gntshr_arena_share(struct gntshr_handle *h,
-			 struct ioctl_gntalloc_alloc_gref *op, bool *alone);
+			 struct ioctl_gntalloc_alloc_gref *op, bool unlisted,
+			 bool *alone);
 bool gntshr_arena_find(struct gntshr_handle *h, const char *addr,
 		       struct gntshr_slot *slot);
 int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
@@ -203,6 +206,7 @@ void gntshr_arenas_end_stale(struct gntshr_handle *h, const char *addr,
 bool gntshr_arenas_have(struct gntshr_handle *h,
 			const struct gntshr_mapping *mapping);
 void gntshr_arenas_retire(struct gntshr_handle *h);
+void gntshr_arenas_leave(struct gntshr_handle *h);
 int gntshr_arenas_end(struct gntshr_handle *h);
 void gntshr_arenas_forget(struct gntshr_handle *h);
 
@@ -210,6 +214,7 @@ void gntshr_arenas_forget(struct gntshr_handle *h);
 bool gntshr_cpuid_domid(uint32_t *domid);
 
 /* handle.c */
+struct gntshr_handle *gntshr_lock_if_open(const void *handle);
 int gntshr_refuse_child(struct gntshr_handle *h);
 
 /* In a child of the process that opened the handle nothing may be done. */

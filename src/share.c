@@ -126,6 +126,19 @@ static void unmake_mapping(struct gntshr_handle *h, struct gntshr_share *share,
 	free(share);
 }
 
+/*
+ * A share of a held handle is its mapping from now on. If the driver does not
+ * agree its pages last until the handle is closed, too.
+ */
+static void hold(struct gntshr_handle *h,
+		 const struct ioctl_gntalloc_alloc_gref *op)
+{
+	int error = errno;
+
+	gntshr_dealloc(h, op->index, op->count);
+	errno = error;
+}
+
 /* Have pages allocated, map them alone and enter them into the table. */
 static void *make_mapping(struct gntshr_handle *h,
 			  struct ioctl_gntalloc_alloc_gref *op,
@@ -133,6 +146,7 @@ static void *make_mapping(struct gntshr_handle *h,
 {
 	const struct notification *armed = NULL;
 	struct gntshr_share *share;
+	char *addr;
 	int error;
 
 	share = calloc(1, sizeof(*share));
@@ -157,11 +171,16 @@ static void *make_mapping(struct gntshr_handle *h,
 			goto undo;
 		armed = notify;
 	}
-	gntshr_end_stale(h, share->addr, gntshr_share_size(share));
-	if (gntshr_table_add(h, share))
+	addr = share->addr;
+	gntshr_end_stale(h, addr, gntshr_share_size(share));
+	if (h->held) {
+		free(share);
+		hold(h, op);
+	} else if (gntshr_table_add(h, share)) {
 		goto undo;
+	}
 	h->has_shared = true;
-	return share->addr;
+	return addr;
 undo:
 	error = errno;
 	unmake_mapping(h, share, armed);
@@ -177,8 +196,8 @@ static void *make_share(struct gntshr_handle *h,
 			struct ioctl_gntalloc_alloc_gref *op,
 			const struct notification *notify)
 {
-	bool alone;
-	char *addr = gntshr_arena_share(h, op, &alone);
+	bool alone, unlisted = h->held && !notify->action;
+	char *addr = gntshr_arena_share(h, op, unlisted, &alone);
 	int error;
 
 	if (alone)
@@ -192,6 +211,8 @@ static void *make_share(struct gntshr_handle *h,
 		errno = error;
 		return NULL;
 	}
+	if (h->held && !unlisted)
+		hold(h, op);
 	return addr;
 }
 

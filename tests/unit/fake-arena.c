@@ -160,7 +160,7 @@ static int cannot_share(int fd, const struct ioctl_gntalloc_share *op)
 	return op->count > FAKE_PAGES - fake_next_page ? ENOSPC : 0;
 }
 
-static void fill_place(int fd, uint64_t index, unsigned char *addr)
+static struct fake_page *fill_place(int fd, uint64_t index, unsigned char *addr)
 {
 	struct fake_page *old = page_in(fd, index), *page;
 	unsigned char *bytes = NULL;
@@ -181,12 +181,14 @@ static void fill_place(int fd, uint64_t index, unsigned char *addr)
 	page->in_arena = true;
 	fake.mapped++;
 	*place(fd, index) = (unsigned int)(page - fake_pages) + 1;
+	return page;
 }
 
 int fake_arena_share(int fd, const struct ioctl_gntalloc_share *op)
 {
 	uint32_t *refs = (uint32_t *)(uintptr_t)op->refs, i;
 	unsigned char *addr = (unsigned char *)(uintptr_t)op->addr;
+	struct fake_page *page;
 
 	assert(op->count && !(op->addr % PAGE));
 	/* Or valgrind takes what the driver writes for uninitialised. */
@@ -194,7 +196,7 @@ int fake_arena_share(int fd, const struct ioctl_gntalloc_share *op)
 		assert(!refs[i] || refs[i] == FAKE_ANY_REF);
 	decay(fd);
 	fake.domid = op->domid;
-	fake.flags = op->flags;
+	fake.flags = op->flags & ~(uint32_t)GNTALLOC_FLAG_UNLISTED;
 	fake.count = op->count;
 	errno = cannot_share(fd, op);
 	if (errno) {
@@ -203,8 +205,10 @@ int fake_arena_share(int fd, const struct ioctl_gntalloc_share *op)
 	}
 	for (i = 0; i < op->count; i++) {
 		refs[i] = FAKE_FIRST_REF + fake_next_page;
-		fill_place(fd, op->index + (uint64_t)i * PAGE,
-			   addr + (size_t)i * PAGE);
+		page = fill_place(fd, op->index + (uint64_t)i * PAGE,
+				  addr + (size_t)i * PAGE);
+		if (op->flags & GNTALLOC_FLAG_UNLISTED)
+			fake_delist(page);
 	}
 	errno = FAKE_ANY_ERRNO;
 	return 0;
@@ -227,24 +231,42 @@ struct fake_page *fake_arena_listed(int fd, uint64_t index)
 	return page && page->listed && page->fd == fd ? page : NULL;
 }
 
+static int cannot_unshare(int fd, const struct ioctl_gntalloc_unshare *op)
+{
+	if (op->addr && !is_mapping_of(fd, (unsigned char *)(uintptr_t)op->addr,
+				       op->index, (size_t)op->count * PAGE))
+		return EINVAL;
+	for (uint32_t i = 0; i < op->count; i++) {
+		const struct fake_page *page =
+			page_in(fd, op->index + (uint64_t)i * PAGE);
+
+		if (!page || page->spare || (!page->listed && !op->addr))
+			return EINVAL;
+		if (page->copied && op->addr)
+			return EBUSY;
+	}
+	return 0;
+}
+
 int fake_arena_unshare(int fd, const struct ioctl_gntalloc_unshare *op)
 {
 	uint32_t i;
 
 	assert(op->count && !op->pad);
-	for (i = 0; i < op->count; i++)
-		if (!fake_arena_listed(fd, op->index + (uint64_t)i * PAGE)) {
-			errno = EINVAL;
-			return -1;
-		}
+	errno = cannot_unshare(fd, op);
+	if (errno)
+		return -1;
 	for (i = 0; i < op->count; i++) {
 		struct fake_page *page =
-			fake_arena_listed(fd, op->index + (uint64_t)i * PAGE);
+			page_in(fd, op->index + (uint64_t)i * PAGE);
 		unsigned char *addr = page->addr;
 
 		page->addr = NULL;
 		fake.mapped -= !!addr;
-		fake_delist(page);
+		if (page->listed)
+			fake_delist(page);
+		else
+			fake_settle(page);
 		if (!addr)
 			continue;
 		if (page->copied || vanishes()) {
@@ -256,6 +278,7 @@ int fake_arena_unshare(int fd, const struct ioctl_gntalloc_unshare *op)
 		fake.spare++;
 	}
 	decay(fd);
+	errno = FAKE_ANY_ERRNO;
 	return 0;
 }
 
