@@ -42,10 +42,10 @@ static struct gntshr_arena *alloc_arena(uint64_t places)
 }
 
 /*
- * A new arena for @slot and others. The end of one costs something for each page
- * table that it spans, so the first is small, and each next one three times as
- * large as those that take shares together: so there are few, however much is
- * shared.
+ * A new arena for @slot and others. The end of one costs something for each
+ * page table that it spans, so the first is small, and each next one three
+ * times as large as those that take shares together: so there are few, however
+ * much is shared.
  */
 bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
 {

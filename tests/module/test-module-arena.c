@@ -230,7 +230,7 @@ void an_arena_refuses(void **state)
 
 void an_arena_refuses_to_unshare(void **state)
 {
-	struct ioctl_gntalloc_unshare op = { PLACE(0), 4, 1 };
+	struct ioctl_gntalloc_unshare op = { PLACE(0), 0, 4, 1 };
 	uint64_t index = alloc(4);
 
 	(void)state;

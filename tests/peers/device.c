@@ -71,7 +71,7 @@ int share_for(int fd, uint32_t domid, uint64_t index, const void *addr,
 
 int unshare_places(int fd, uint64_t index, uint32_t count)
 {
-	struct ioctl_gntalloc_unshare op = { index, count, 0 };
+	struct ioctl_gntalloc_unshare op = { .index = index, .count = count };
 
 	return ioctl(fd, IOCTL_GNTALLOC_UNSHARE, &op);
 }

@@ -216,7 +216,8 @@ static void prepare_places(void)
 		.domid = (uint16_t)remote_domid(),
 		.flags = GNTALLOC_FLAG_WRITABLE,
 	};
-	unshare_arg = (struct ioctl_gntalloc_unshare){ first, RUN, 0 };
+	unshare_arg =
+		(struct ioctl_gntalloc_unshare){ .index = first, .count = RUN };
 }
 
 static long call_share(void)
