@@ -351,14 +351,19 @@ int gntshr_arena_end_share(struct gntshr_handle *h, struct gntshr_slot *slot)
 	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_UNSHARE, &op);
 }
 
-/* End the share that is just this. Returns 0 or an errno; EINVAL: there is
- * none. */
+/*
+ * End the share that is just this. Returns 0 or an errno, EINVAL if there is
+ * none.
+ */
 int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
 			 uint32_t count)
 {
 	struct gntshr_arena *arena;
 	bool parted;
 
+	/* No tag has it. */
+	if (count > GNTSHR_PLACES_MAX)
+		return EINVAL;
 	for (arena = h->arenas; arena; arena = arena->next) {
 		size_t before = (uintptr_t)addr - (uintptr_t)arena->addr;
 		struct gntshr_slot slot;

@@ -63,6 +63,11 @@ static void are_not_for_parent_and_child(void **state)
 	errno = 0;
 	assert_int_equal(gntshr_set_unmap_notify(h, one, 1, 0), -1);
 	assert_int_equal(errno, EINVAL);
+	for (unsigned int bit = 1; bit < 32; bit++) {
+		errno = 0;
+		assert_int_equal(gntshr_unshare(h, one, 1u << bit | 1), -1);
+		assert_int_equal(errno, EINVAL);
+	}
 	end_share(one, 1);
 	assert_int_equal(fake.arenas, 2);
 	assert_int_equal(fake.spare, 3);
@@ -266,7 +271,11 @@ static void end_with_holes_behind_fork(void **state)
 	fake.place = two;
 	assert_ptr_equal(make_share(1, false), two);
 	assert_int_equal(fake.released, 1 + 2);
+	/* There may be more holes. */
+	fake_program_unmaps(three, PAGE);
+	fill(three, PAGE);
 	end_share(three, 3);
+	is_filled(three, PAGE);
 	assert_int_equal(fake.spare, 0);
 	assert_int_equal(gntshr_close(h), 0);
 	h = NULL;
