@@ -128,18 +128,23 @@ static grant_ref_t take_oldest(void)
 	return ref;
 }
 
-/* Let all but @leave go. The kernel hands out first what it got last. */
-static void let_go(unsigned int leave)
+/* The kernel hands out first what it got last. */
+static noinline void let_some_go(unsigned int leave)
 {
 	unsigned int i;
 
-	if (resting <= leave)
-		return;
 	for (i = resting - leave; i; i--)
 		gnttab_free_grant_reference(
 			ring[(oldest + i - 1) % RESTING_MAX].ref);
 	oldest = (oldest + resting - leave) % RESTING_MAX;
 	resting = leave;
+}
+
+/* Let all but @leave go. */
+static inline void let_go(unsigned int leave)
+{
+	if (unlikely(resting > leave))
+		let_some_go(leave);
 }
 
 static unsigned int resting_max(void)
@@ -210,24 +215,24 @@ void refs_release(const grant_ref_t *refs, unsigned int count)
 /* Claim all @count references or none; they grant nothing yet. */
 int refs_claim(grant_ref_t *refs, unsigned int count)
 {
-	unsigned int got, some;
+	unsigned int got = 0, some;
 	bool reaped = false;
 
-	for (got = 0; got < count; got += some) {
+	for (;;) {
 		some = min_t(unsigned int, count - got, GNTALLOC_BLOCK_MAX);
-		if (!claim_some(refs + got, some))
-			continue;
-		if (!reaped) {
+		if (likely(!claim_some(refs + got, some))) {
+			got += some;
+			if (got == count)
+				return 0;
+		} else if (reaped) {
+			refs_release(refs, got);
+			pr_info_ratelimited("the grant table is full\n");
+			return -ENOSPC;
+		} else {
 			reaped = true;
 			linger_reap();
-			if (!claim_some(refs + got, some))
-				continue;
 		}
-		refs_release(refs, got);
-		pr_info_ratelimited("the grant table is full\n");
-		return -ENOSPC;
 	}
-	return 0;
 }
 
 /*

@@ -78,37 +78,47 @@ static void not_fresh(struct gntalloc_file *file, u64 index, u32 count)
 	}
 }
 
+/* Returns 0, an error, or how many pages it takes after all. */
+static noinline long fill(struct gntalloc_file *file,
+			  const struct ioctl_gntalloc_share *op,
+			  struct gntalloc_fresh *fresh)
+{
+	u64 index = op->index >> PAGE_SHIFT;
+	int err;
+
+	if (!has_places(file, op->addr, index, op->count))
+		return -EINVAL;
+	err = places_fill(file, op->addr, index, op->count, fresh);
+	if (!err)
+		return 0;
+	not_fresh(file, index, op->count);
+	return err == -EAGAIN ? op->count : err;
+}
+
 /*
- * Grant all places if there is nothing to fill, or if it may be filled and
- * enough is at hand to do so. Otherwise returns how many pages it takes, or an
- * error.
+ * Grant all places if there is nothing to fill, or if @fresh has enough to do
+ * so. Otherwise returns how many pages it takes, or an error.
  */
 static long try_share(struct gntalloc_file *file,
 		      const struct ioctl_gntalloc_share *op,
-		      const grant_ref_t *refs, bool may_fill,
-		      struct gntalloc_fresh *fresh)
+		      const grant_ref_t *refs, struct gntalloc_fresh *fresh)
 {
 	u64 index = op->index >> PAGE_SHIFT;
 	struct gntalloc_pos pos;
 	u32 some = op->count;
 	long needed;
-	int err;
 
 	lockdep_assert_held(&file->lock);
 	if (file->mm != current->mm)
 		return -EPERM;
 	pos = arena_piece(file, index, &some);
 	needed = places_needed(file, pos, some, index, op->count);
-	if (needed < 0 || (needed && (!may_fill || needed > fresh->count)))
-		return needed;
 	if (needed) {
-		if (!has_places(file, op->addr, index, op->count))
-			return -EINVAL;
-		err = places_fill(file, op->addr, index, op->count, fresh);
-		if (err) {
-			not_fresh(file, index, op->count);
-			return err == -EAGAIN ? op->count : err;
-		}
+		if (needed < 0 || !fresh || needed > fresh->count)
+			return needed;
+		needed = fill(file, op, fresh);
+		if (needed)
+			return needed;
 		pos = arena_piece(file, index, &some);
 	}
 	grant(file, op, pos, some, refs);
@@ -125,7 +135,7 @@ static long fill_and_share(struct gntalloc_file *file,
 	if (mmap_write_lock_killable(current->mm))
 		return -EINTR;
 	mutex_lock(&file->lock);
-	needed = try_share(file, op, refs, true, fresh);
+	needed = try_share(file, op, refs, fresh);
 	mutex_unlock(&file->lock);
 	mmap_write_unlock(current->mm);
 	return needed;
@@ -135,24 +145,17 @@ static long fill_and_share(struct gntalloc_file *file,
  * Pages are got with no lock held, so that it may turn out later that more are
  * needed. Memory that others keep spare is ours before there is none.
  */
-static long share(struct gntalloc_file *file,
-		  const struct ioctl_gntalloc_share *op,
-		  const grant_ref_t *refs)
+static noinline long get_and_share(struct gntalloc_file *file,
+				   const struct ioctl_gntalloc_share *op,
+				   const grant_ref_t *refs, long needed)
 {
 	struct gntalloc_fresh fresh = {
 		.chunks = LIST_HEAD_INIT(fresh.chunks),
 	};
-	long needed;
-
-	mutex_lock(&file->lock);
-	needed = try_share(file, op, refs, false, &fresh);
-	mutex_unlock(&file->lock);
-	if (needed <= 0)
-		return needed;
+	int err;
 
 	do {
-		int err = fresh_get(&fresh, needed);
-
+		err = fresh_get(&fresh, needed);
 		if (err)
 			needed = err;
 		else
@@ -162,6 +165,18 @@ static long share(struct gntalloc_file *file,
 	} while (needed > 0);
 	fresh_put(&fresh);
 	return needed;
+}
+
+static long share(struct gntalloc_file *file,
+		  const struct ioctl_gntalloc_share *op,
+		  const grant_ref_t *refs)
+{
+	long needed;
+
+	mutex_lock(&file->lock);
+	needed = try_share(file, op, refs, NULL);
+	mutex_unlock(&file->lock);
+	return needed > 0 ? get_and_share(file, op, refs, needed) : needed;
 }
 
 /* A single one, which is what most programs share, is put there at once. */
