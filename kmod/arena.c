@@ -52,12 +52,17 @@ struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
  */
 static bool chunk_is_ours(struct page *head, struct page *end)
 {
-	int count = page_private(head), mapped = 0;
+	int held = page_count(head), count = page_private(head), mapped = 0;
 	struct page *page;
 
+	/*
+	 * A page that is unmapped meanwhile loses its reference last: asked the
+	 * other way round, what else holds the chunk could pass for it.
+	 */
+	smp_rmb();
 	for (page = head; page < end; page++)
 		mapped += map_count(page);
-	return mapped == count && page_count(head) == 1 + count;
+	return mapped == count && held == 1 + count;
 }
 
 /*
@@ -78,8 +83,12 @@ static __always_inline bool chunk_can_serve(struct gntalloc_block *block,
 	*next = i;
 	if (block->copied)
 		return false;
-	if (behind == head + 1)
-		return map_count(head) == 1 && page_count(head) == 2;
+	if (behind == head + 1) {
+		if (page_count(head) != 2)
+			return false;
+		smp_rmb();
+		return map_count(head) == 1;
+	}
 	return chunk_is_ours(head, behind);
 }
 
