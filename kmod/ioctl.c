@@ -92,7 +92,7 @@ static long ioctl_alloc(struct gntalloc_file *file,
 	struct ioctl_gntalloc_alloc_gref op;
 	struct gntalloc_block *block, *next;
 	LIST_HEAD(blocks);
-	int err;
+	int err = 0;
 
 	if (copy_from_user(&op, arg, ALLOC_HEAD))
 		return -EFAULT;
@@ -102,10 +102,16 @@ static long ioctl_alloc(struct gntalloc_file *file,
 	if (!fits_grant_table(op.count))
 		return -ENOSPC;
 
+	/* A failure takes indices, too: they can all be gone. */
 	mutex_lock(&file->lock);
 	op.index = file->next << PAGE_SHIFT;
-	file->next += op.count;
+	if (op.count > ARENA_FIRST - file->next)
+		err = -ENOSPC;
+	else
+		file->next += op.count;
 	mutex_unlock(&file->lock);
+	if (err)
+		return err;
 
 	do {
 		err = pages_charge(op.count);
