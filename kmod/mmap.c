@@ -25,14 +25,15 @@ static void vma_close(struct vm_area_struct *vma)
 /*
  * Called for every piece that comes: of a child in fork, which has the pages
  * copied just before or after, with the parent locked out; of mremap; where one
- * is split. What a child may map serves no share again.
+ * is split. What a child may map serves no share again. It gets that when the
+ * owner forks: what it does itself, later, brings it nothing new.
  */
 static void vma_open(struct vm_area_struct *vma)
 {
 	struct gntalloc_file *file = vma->vm_file->private_data;
 	struct gntalloc_pos pos;
 
-	if (vma->vm_mm == READ_ONCE(file->mm) ||
+	if (current->mm != READ_ONCE(file->mm) || vma->vm_mm == current->mm ||
 	    !is_arena(vma->vm_pgoff, vma_pages(vma)))
 		return;
 	mutex_lock(&file->lock);
