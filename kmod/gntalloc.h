@@ -15,7 +15,7 @@
  *
  * Locks, outermost first:
  *	mmap_lock of the caller	held by the kernel around mmap() and vm_ops
- *	files lock		the list of all files (spare.c)
+ *	files lock		the list of files with arenas (spare.c)
  *	gntalloc_file::lock	one file's blocks
  *	i_mmap_rwsem		of its mapping, by unmap_mapping_range()
  *	reap lock		who tries the lingering pages again (linger.c)
@@ -57,7 +57,7 @@
  *
  * @mapping	all mappings of this file, so that pages can be taken out of
  *		them: it stands in for that of the inode, which all files share
- * @link	in the list of all files, under its lock
+ * @link	in the list of files with arenas, under its lock
  */
 struct gntalloc_file {
 	struct mutex lock;

@@ -29,7 +29,7 @@ static int gntalloc_open(struct inode *inode, struct file *filp)
 	file->mapping.a_ops = inode->i_mapping->a_ops;
 	filp->f_mapping = &file->mapping;
 	filp->private_data = file;
-	file_list(file);
+	INIT_LIST_HEAD(&file->link);
 	return 0;
 }
 

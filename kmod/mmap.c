@@ -116,6 +116,8 @@ int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma)
 
 	/* Else vm_insert_pages() sets the last one, which may sleep. */
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP);
+	if (vma->vm_pgoff >= ARENA_FIRST)
+		file_list(file);
 	mutex_lock(&file->lock);
 	if (vma->vm_pgoff >= ARENA_FIRST) {
 		if (is_arena(vma->vm_pgoff, vma_pages(vma)))

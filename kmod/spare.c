@@ -57,7 +57,7 @@ static int get_spare(char *buffer, const struct kernel_param *kp)
 module_param_call(spare, only_read, get_spare, NULL, 0444);
 MODULE_PARM_DESC(spare, "Pages that wait for their next share");
 
-/* All files; whoever has it keeps each of them from its release. */
+/* All files with an arena; whoever has it keeps each from its release. */
 static DEFINE_MUTEX(files_lock);
 static LIST_HEAD(files);
 
@@ -192,15 +192,22 @@ static unsigned long shrink(struct shrinker *shrinker,
 	return got ? got : SHRINK_STOP;
 }
 
+/*
+ * Only those with an arena are there. Not from open(): all devices like this
+ * one wait for each other's open, and the list may wait for whoever shares.
+ */
 void file_list(struct gntalloc_file *file)
 {
 	mutex_lock(&files_lock);
-	list_add_tail(&file->link, &files);
+	if (list_empty(&file->link))
+		list_add_tail(&file->link, &files);
 	mutex_unlock(&files_lock);
 }
 
 void file_delist(struct gntalloc_file *file)
 {
+	if (list_empty(&file->link))
+		return;
 	mutex_lock(&files_lock);
 	list_del(&file->link);
 	mutex_unlock(&files_lock);
