@@ -65,6 +65,14 @@ static bool chunk_is_ours(struct page *head, struct page *end)
 	return mapped == count && held == 1 + count;
 }
 
+/* Whoever got copies may come to be the only one that maps pages of it. */
+void chunk_copied(struct page *page)
+{
+	struct page *head = compound_head(page);
+
+	set_page_private(head, page_private(head) | CHUNK_COPIED);
+}
+
 /*
  * Pages of a block, from @i up to @end, that lie in the chunk of the first one:
  * may they be granted anew, or stay to be granted later? The first one behind
@@ -81,10 +89,8 @@ static __always_inline bool chunk_can_serve(struct gntalloc_block *block,
 	while (++i < end && pages[i] >= head && pages[i] < behind)
 		;
 	*next = i;
-	if (block->copied)
-		return false;
 	if (behind == head + 1) {
-		if (page_count(head) != 2)
+		if (page_count(head) != 2 || page_private(head) != 1)
 			return false;
 		smp_rmb();
 		return map_count(head) == 1;
@@ -184,14 +190,11 @@ int fresh_get(struct gntalloc_fresh *fresh, u32 count)
 static struct page *fresh_next(struct gntalloc_fresh *fresh)
 {
 	struct page *head = list_first_entry(&fresh->chunks, struct page, lru);
-	unsigned long n = 0;
+	unsigned long n = page_private(head);
 
 	fresh->count--;
 	fresh->charged--;
-	if (PageCompound(head)) {
-		n = page_private(head);
-		set_page_private(head, n + 1);
-	}
+	set_page_private(head, n + 1);
 	if (n + 1 == 1ul << compound_order(head))
 		list_del(&head->lru);
 	return head + n;
@@ -203,7 +206,7 @@ static void fresh_settle(struct gntalloc_fresh *fresh)
 	struct page *head =
 		list_first_entry_or_null(&fresh->chunks, struct page, lru);
 
-	if (head && PageCompound(head) && page_private(head)) {
+	if (head && page_private(head)) {
 		fresh->count -=
 			(1u << compound_order(head)) - page_private(head);
 		list_del(&head->lru);

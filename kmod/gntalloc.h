@@ -31,6 +31,7 @@
 #include <linux/atomic.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -85,7 +86,6 @@ struct gntalloc_file {
  * @domid	the peer
  * @restores	of the domain that its notifications know of
  * @spare	how many pages are spare; always 0 if not of an arena
- * @copied	another process may map some of the pages, by fork
  *
  * @pages is followed by @count references and @count notifications: see
  * block_refs() and block_notify(). A released page is NULL. A spare one has the
@@ -104,7 +104,6 @@ struct gntalloc_block {
 	u16 live;
 	domid_t domid;
 	bool readonly;
-	bool copied;
 	u32 restores;
 	u16 spare;
 	struct page *pages[];
@@ -176,6 +175,17 @@ struct gntalloc_ending {
 	grant_ref_t refs[GNTALLOC_ENDING_MAX];
 	struct page *pages[GNTALLOC_ENDING_MAX];
 };
+
+/*
+ * In the private of a chunk's first page, beside the number of its pages that
+ * are in their places: another process may map some of them, by fork.
+ */
+#define CHUNK_COPIED BIT(16)
+
+static inline bool is_copied(struct page *page)
+{
+	return page_private(compound_head(page)) & CHUNK_COPIED;
+}
 
 /*
  * Pages on their way into places, zeroed; on the stack of whoever shares.
@@ -284,6 +294,7 @@ int insert_run(struct vm_area_struct *vma, unsigned long addr,
 /* arena.c: the places of an arena */
 struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
 				u32 *count);
+void chunk_copied(struct page *page);
 u32 pages_that_serve(struct gntalloc_block *block, unsigned int i,
 		     unsigned int count);
 long places_needed(struct gntalloc_file *file, struct gntalloc_pos pos,

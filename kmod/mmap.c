@@ -40,7 +40,9 @@ static void vma_open(struct vm_area_struct *vma)
 	for (pos = file_find(file, vma->vm_pgoff);
 	     pos.block && pos.block->first < vma->vm_pgoff + vma_pages(vma);
 	     pos.block = block_next(pos.block))
-		pos.block->copied = true;
+		for (pos.i = 0; pos.i < pos.block->count; pos.i++)
+			if (pos.block->pages[pos.i])
+				chunk_copied(pos.block->pages[pos.i]);
 	mutex_unlock(&file->lock);
 }
 

@@ -137,11 +137,13 @@ u32 pages_idle(const struct gntalloc_ending *ending)
 static bool leave_chunk(struct page *page)
 {
 	struct page *head = compound_head(page);
-	unsigned long left;
+	unsigned long left = 0;
 
-	if (!PageCompound(page))
-		return true;
-	left = page_private(head) - 1;
+	if (PageCompound(page)) {
+		left = page_private(head) - 1;
+		if (!(left & ~CHUNK_COPIED))
+			left = 0;
+	}
 	set_page_private(head, left);
 	return !left;
 }

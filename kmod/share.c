@@ -316,12 +316,13 @@ static int can_unshare_at(struct gntalloc_file *file, unsigned long addr,
 		pos = arena_piece(file, index, &some);
 		if (!pos.block)
 			return -EINVAL;
-		if (pos.block->copied)
-			return -EBUSY;
-		for (end = pos.i + some; pos.i < end; pos.i++)
+		for (end = pos.i + some; pos.i < end; pos.i++) {
 			if (!pos.block->pages[pos.i] ||
 			    is_spare(pos.block, pos.i))
 				return -EINVAL;
+			if (is_copied(pos.block->pages[pos.i]))
+				return -EBUSY;
+		}
 	}
 	return 0;
 }
