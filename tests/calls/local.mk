@@ -11,6 +11,7 @@ tests_calls_test_calls_CPPFLAGS = $(xen_cppflags)
 tests_calls_test_calls_LDADD = src/libgntshr.la $(PEER_LIBS) $(CMOCKA_LIBS)
 
 # libxengnttab in place of ours; xen_calls compiled again.
-tests_calls_test_calls_xengnttab_SOURCES = $(xen_calls)
+tests_calls_test_calls_xengnttab_SOURCES = $(xen_calls) \
+	tests/calls/test-calls-held.c
 tests_calls_test_calls_xengnttab_CPPFLAGS = $(xen_cppflags) -DWITH_XENGNTTAB
 tests_calls_test_calls_xengnttab_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)

@@ -213,6 +213,16 @@ int main(void)
 		test(a_child_that_execs_does_not),
 		test(a_child_can_be_kept_out),
 		test(a_child_may_close_what_it_has_not),
+#else
+		test(munmap_ends_a_share),
+		test(parts_go_one_by_one),
+		test(two_shares_go_at_once),
+		test(a_share_outlives_its_handle),
+		test(a_child_has_its_own_end),
+		test(so_has_a_clone),
+		test(a_share_can_be_moved),
+		test(a_share_can_be_covered),
+		test(a_share_can_be_protected),
 #endif
 	};
 

@@ -46,6 +46,16 @@ void a_child_that_closes_does_not(void **state);
 void a_child_that_execs_does_not(void **state);
 void a_child_can_be_kept_out(void **state);
 void a_child_may_close_what_it_has_not(void **state);
+#else
+void munmap_ends_a_share(void **state);
+void parts_go_one_by_one(void **state);
+void two_shares_go_at_once(void **state);
+void a_share_outlives_its_handle(void **state);
+void a_child_has_its_own_end(void **state);
+void so_has_a_clone(void **state);
+void a_share_can_be_moved(void **state);
+void a_share_can_be_covered(void **state);
+void a_share_can_be_protected(void **state);
 #endif
 
 #endif
