@@ -71,24 +71,16 @@ int xengntshr_fd(xengntshr_handle *xgs)
 
 /*
  * A child may share pages through its parent's handle: no table of shares is
- * there that it could damage, and the arenas are the parent's. With the lock
- * held.
+ * there that it could damage, and the arenas are the parent's.
  */
-static void adopt(struct gntshr_handle *h)
-{
-	if (!h->forked)
-		return;
-	gntshr_arenas_leave(h);
-	h->forked = false;
-}
-
-static gntshr_handle *to_share(xengntshr_handle *xgs)
+static gntshr_handle *adopt(xengntshr_handle *xgs)
 {
 	gntshr_handle *h = from(xgs);
 
 	if (h->forked) {
 		pthread_mutex_lock(&h->lock);
-		adopt(h);
+		gntshr_arenas_leave(h);
+		h->forked = false;
 		pthread_mutex_unlock(&h->lock);
 	}
 	return h;
@@ -97,7 +89,7 @@ static gntshr_handle *to_share(xengntshr_handle *xgs)
 void *xengntshr_share_pages(xengntshr_handle *xgs, uint32_t domid, int count,
 			    uint32_t *refs, int writable)
 {
-	gntshr_handle *h = to_share(xgs);
+	gntshr_handle *h = adopt(xgs);
 
 	if (count < 0) {
 		gntshr_fail(h->logger, EINVAL,
@@ -114,7 +106,7 @@ void *xengntshr_share_page_notify(xengntshr_handle *xgs, uint32_t domid,
 				  uint32_t notify_offset,
 				  evtchn_port_t notify_port)
 {
-	gntshr_handle *h = to_share(xgs);
+	gntshr_handle *h = adopt(xgs);
 
 	if (notify_offset >= GNTSHR_PAGE_SIZE)
 		notify_offset = (uint32_t)-1;
@@ -131,7 +123,6 @@ int xengntshr_unshare(xengntshr_handle *xgs, void *start_address,
 	int error = EINVAL;
 
 	if (h) {
-		adopt(h);
 		error = gntshr_arena_unshare(h, start_address, count);
 		pthread_mutex_unlock(&h->lock);
 	}

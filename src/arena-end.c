@@ -14,8 +14,8 @@
 
 /* Of the first arena: 4 MiB of addresses, two page tables. */
 #define PLACES 1024u
-/* More than a domain shares, so that most of them are out of date. */
-#define HELD_MAX (1u << 18)
+/* A held handle that wants more begins anew: most may be out of date. */
+#define HELD_MAX 65536u
 /* Where there was no room for an arena, so many shares do not try again. */
 #define ALONE 64u
 
@@ -49,17 +49,19 @@ static struct gntshr_arena *alloc_arena(uint64_t places)
  */
 bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
 {
-	uint64_t places = PLACES;
+	uint64_t places = PLACES, all = 0;
 	struct gntshr_arena *arena;
 
 	if (h->alone) {
 		h->alone--;
 		return false;
 	}
-	for (arena = h->arenas; arena; arena = arena->next)
-		if (gntshr_arena_takes(arena) || h->held)
+	for (arena = h->arenas; arena; arena = arena->next) {
+		all += arena->places;
+		if (gntshr_arena_takes(arena))
 			places += 3ull * arena->places;
-	if (h->held && places >= HELD_MAX) {
+	}
+	if (h->held && all > HELD_MAX) {
 		gntshr_arenas_leave(h);
 		places = PLACES;
 	}

@@ -307,6 +307,9 @@ char *gntshr_arena_share(struct gntshr_handle *h,
 			op->index = share.index;
 			return gntshr_slot_addr(&slot);
 		}
+		/* This is a child, by clone(), with a handle of its parent. */
+		if (h->held && errno == EPERM)
+			break;
 		if (errno != EINVAL && errno != EBUSY)
 			return NULL;
 		/* The program unmapped these places, or filled them. */

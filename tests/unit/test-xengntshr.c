@@ -230,12 +230,14 @@ static void share_fails(void **state)
 static void a_child_goes_on(void **state)
 {
 	xengntshr_handle *h = open_handle();
-	uint32_t ref;
-	void *page = xengntshr_share_pages(h, 0, 1, &ref, 1);
+	uint32_t ref, refs[3];
+	void *page, *pages = xengntshr_share_pages(h, 0, 3, refs, 1);
 	int status;
 	pid_t pid;
 
 	(void)state;
+	assert_int_equal(xengntshr_unshare(h, pages, 3), 0);
+	page = xengntshr_share_pages(h, 0, 1, &ref, 1);
 	assert_non_null(page);
 	fake.children_share = true;
 	pid = fork();
@@ -244,7 +246,8 @@ static void a_child_goes_on(void **state)
 		void *one = xengntshr_share_pages(h, 0, 1, &ref, 1);
 		void *two = xengntshr_share_page_notify(h, 0, &ref, 1, 0, -1u);
 
-		_exit(!(one && two && !xengntshr_unshare(h, page, 1) &&
+		_exit(!(one && two && !fake.spare &&
+			!xengntshr_unshare(h, page, 1) &&
 			!xengntshr_unshare(h, one, 1) && !xengntshr_close(h) &&
 			fake.mapped == 1));
 	}
@@ -281,14 +284,16 @@ static void errors_go_to_stderr(void **state)
 static void spare_pages_serve(void **state)
 {
 	xengntshr_handle *h = open_handle();
-	unsigned int reused = fake.reused;
+	unsigned int reused = fake.reused, steps = fake.steps;
 	uint32_t refs[8];
 	char *pages = xengntshr_share_pages(h, 0, 8, refs, 1);
 
 	(void)state;
 	assert_int_equal(fake.reused, reused + 1);
+	assert_int_equal(fake.steps, steps + 1);
 	assert_int_equal(fake.listed, 0);
 	assert_int_equal(xengntshr_unshare(h, pages, 8), 0);
+	assert_int_equal(fake.steps, steps + 2);
 	assert_int_equal(fake.spare, 8);
 	assert_ptr_equal(xengntshr_share_pages(h, 1, 8, refs, 0), pages);
 	assert_int_equal(fake.reused, reused + 9);
@@ -390,7 +395,8 @@ static void refused_shares_are_unmapped(void **state)
 		assert_int_equal(fake.spare, 0);
 		assert_int_equal(fake.mapped, 0);
 		assert_int_equal(released(), i + 1);
-		/* The arena goes when nothing is left in it, or is holed. */
+		/* Nothing else was in the arena. */
+		assert_int_equal(fake.arenas, 0);
 		page = xengntshr_share_pages(h, 0, 1, &ref, 1);
 		assert_true(fake_page(ref)->in_arena);
 		assert_int_equal(xengntshr_unshare(h, page, 1), 0);
@@ -399,16 +405,38 @@ static void refused_shares_are_unmapped(void **state)
 	assert_int_equal(xengntshr_close(h), 0);
 }
 
+/* A child whose birth nobody saw. */
+static void has_no_arena(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t ref;
+	char *page;
+
+	(void)state;
+	fake.fail_errno = EPERM;
+	fake.fail_at = fake.steps + 1;
+	page = xengntshr_share_pages(h, 0, 1, &ref, 1);
+	assert_int_equal(fake.failed, FAKE_SHARE);
+	assert_non_null(page);
+	assert_false(fake_page(ref)->in_arena);
+	assert_int_equal(xengntshr_unshare(h, page, 1), 0);
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
 /* A child's copies are shares, too: nothing stays of the arena but them. */
 static void fork_leaves_shares_alone(void **state)
 {
 	xengntshr_handle *h = open_handle();
 	unsigned int asked = fake.arenas_asked;
-	uint32_t refs[3];
+	uint32_t refs[4];
 	char *pages = xengntshr_share_pages(h, 0, 3, refs, 1), *next;
 
 	(void)state;
+	next = xengntshr_share_pages(h, 0, 4, refs, 1);
+	assert_int_equal(xengntshr_unshare(h, next, 4), 0);
+	released_before = fake.released;
 	fake_fork();
+	assert_int_equal(fake.spare, 0);
 	assert_int_equal(fake.arenas, 1);
 	assert_int_equal(fake.mapped, 3);
 	next = xengntshr_share_pages(h, 0, 1, refs, 1);
@@ -422,24 +450,34 @@ static void fork_leaves_shares_alone(void **state)
 	assert_int_equal(xengntshr_close(h), 0);
 }
 
+static uint64_t places_of(xengntshr_handle *h)
+{
+	const struct gntshr_arena *arena = ((gntshr_handle *)h)->arenas;
+	uint64_t places = 0;
+
+	for (; arena; arena = arena->next)
+		places += arena->places;
+	return places;
+}
+
 /* Places of shares that munmap() ended are forgotten in the end. */
-static void does_not_count_them_for_ever(void **state)
+static void begins_anew(void **state)
 {
 	xengntshr_handle *h = open_handle();
 	static uint32_t refs[4096];
-	uint64_t places = 0;
-	const struct gntshr_arena *arena;
+	uint64_t places = 0, before;
+	int shares = 0;
 
 	(void)state;
-	for (int i = 0; i < 50; i++) {
+	do {
 		char *pages = xengntshr_share_pages(h, 0, 4096, refs, 1);
 
 		assert_non_null(pages);
 		unmap(pages, 4096);
-	}
-	for (arena = ((gntshr_handle *)h)->arenas; arena; arena = arena->next)
-		places += arena->places;
-	assert_in_range(places, 4096, 1 << 17);
+		before = places;
+		places = places_of(h);
+		assert_int_not_equal(shares++, 60);
+	} while (places >= before);
 	assert_int_equal(xengntshr_close(h), 0);
 }
 
@@ -474,8 +512,9 @@ int main(void)
 		test_arena(something_else_is_there),
 		test_arena(close_knows_what_is_not_ours),
 		test_arena(refused_shares_are_unmapped),
+		test_arena(has_no_arena),
 		test_arena(fork_leaves_shares_alone),
-		test_arena(does_not_count_them_for_ever),
+		test_arena(begins_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
