@@ -20,6 +20,7 @@ tests_torture_fuzz_fuzz_module_SOURCES = tests/torture/fuzz/fuzz-module.c \
 	tests/torture/fuzz/fuzz.h tests/torture/fuzz/fuzz-model.c \
 	tests/torture/fuzz/fuzz-choose.c tests/torture/fuzz/fuzz-print.c \
 	tests/torture/fuzz/fuzz-requests.c tests/torture/fuzz/fuzz-memory.c \
+	tests/torture/fuzz/fuzz-share.c \
 	tests/torture/fuzz/fuzz-peer.c tests/torture/fuzz/fuzz-turns.c \
 	tests/torture/fuzz/fuzz-events.c tests/peers/mute.h \
 	$(xen_remote) $(xen_module)

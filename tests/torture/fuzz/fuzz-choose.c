@@ -5,14 +5,15 @@
 
 /* How often each is tried, beside the others. */
 static const unsigned int weights[OPS] = {
-	[OP_OPEN] = 20,	    [OP_CLOSE] = 14,	  [OP_DUP] = 8,
-	[OP_ALLOC] = 90,    [OP_DEALLOC] = 90,	  [OP_NOTIFY] = 70,
-	[OP_MAP] = 110,	    [OP_WINDOW] = 40,	  [OP_MAP_GREF] = 70,
-	[OP_UNMAP] = 90,    [OP_MOVE] = 40,	  [OP_PROTECT] = 35,
-	[OP_DONTNEED] = 45, [OP_DONTFORK] = 12,	  [OP_WRITE] = 60,
-	[OP_CHECK] = 10,    [OP_FORK] = 6,	  [OP_EXEC] = 1,
-	[OP_END] = 5,	    [OP_SPAWN] = 6,	  [OP_REAP] = 6,
-	[OP_PEER_MAP] = 30, [OP_PEER_UNMAP] = 25, [OP_PEER_FILL] = 10,
+	[OP_OPEN] = 20,	     [OP_CLOSE] = 14,	 [OP_DUP] = 8,
+	[OP_ALLOC] = 90,     [OP_DEALLOC] = 90,	 [OP_NOTIFY] = 70,
+	[OP_MAP] = 110,	     [OP_ARENA] = 30,	 [OP_SHARE] = 130,
+	[OP_UNSHARE] = 90,   [OP_UNMAP] = 90,	 [OP_MOVE] = 40,
+	[OP_PROTECT] = 35,   [OP_DONTNEED] = 45, [OP_DONTFORK] = 12,
+	[OP_WRITE] = 60,     [OP_CHECK] = 10,	 [OP_FORK] = 6,
+	[OP_EXEC] = 1,	     [OP_END] = 5,	 [OP_SPAWN] = 6,
+	[OP_REAP] = 6,	     [OP_PEER_MAP] = 30, [OP_PEER_UNMAP] = 25,
+	[OP_PEER_FILL] = 10,
 };
 
 static unsigned int draw(void)
@@ -101,6 +102,7 @@ static bool fits(const struct step *step, const struct label *label,
 	const struct fd *fd = &fuzz->m.procs[step->proc].fds[step->fd];
 
 	return label->set &&
+	       (step->op != OP_UNSHARE || is_place(label->base)) &&
 	       (!step->proc || (fd->open && label->file == fd->file)) &&
 	       (!listed ||
 		fuzz->m.files[label->file].pages[label->base].listed);
@@ -131,16 +133,16 @@ static bool choose_run(struct step *step)
 
 static uint16_t choose_room(const struct step *step)
 {
-	unsigned int at = below(ARENA), n = step->n;
-	const struct place *arena = fuzz->m.procs[step->proc].arena;
+	unsigned int at = below(ROOM), n = step->n;
+	const struct place *room = fuzz->m.procs[step->proc].room;
 	unsigned int free = 0;
 
-	for (unsigned int i = 0; i < 2 * ARENA && free < n; i++) {
-		if (at + free >= ARENA) {
+	for (unsigned int i = 0; i < 2 * ROOM && free < n; i++) {
+		if (at + free >= ROOM) {
 			at = 0;
 			free = 0;
 		}
-		if (arena[at + free].mapped) {
+		if (room[at + free].mapped) {
 			at += free + 1;
 			free = 0;
 		} else {
@@ -153,13 +155,12 @@ static uint16_t choose_room(const struct step *step)
 /* Some mapping, or a part of it, or a bit more. */
 static void choose_mapping(struct step *step)
 {
-	const struct place *arena = fuzz->m.procs[step->proc].arena;
-	unsigned int at = below(ARENA), n = 1;
+	const struct place *room = fuzz->m.procs[step->proc].room;
+	unsigned int at = below(ROOM), n = 1;
 
-	for (int i = 0; i < ARENA && !(arena[at].mapped && arena[at].first);
-	     i++)
-		at = (at + 1) % ARENA;
-	while (at + n < ARENA && arena[at + n].mapped && !arena[at + n].first)
+	for (int i = 0; i < ROOM && !(room[at].mapped && room[at].first); i++)
+		at = (at + 1) % ROOM;
+	while (at + n < ROOM && room[at + n].mapped && !room[at + n].first)
 		n++;
 	if (n > 1 && one_in(2)) {
 		unsigned int off = below(n);
@@ -170,14 +171,14 @@ static void choose_mapping(struct step *step)
 	if (one_in(12))
 		n += below(6);
 	step->at = (uint16_t)at;
-	step->n = (uint16_t)(at + n > ARENA ? ARENA - at : n);
+	step->n = (uint16_t)(at + n > ROOM ? ROOM - at : n);
 }
 
 /* The descriptor of the file that is mapped there. */
 static void choose_fd_of(struct step *step)
 {
 	const struct proc *proc = &fuzz->m.procs[step->proc];
-	const struct place *place = &proc->arena[step->at];
+	const struct place *place = &proc->room[step->at];
 
 	if (!place->mapped || one_in(30))
 		return;
@@ -218,14 +219,16 @@ static void choose_alloc(struct step *step)
 /* Mostly where nothing is. */
 static void choose_place(struct step *step)
 {
-	if (step->op == OP_WINDOW && one_in(2))
-		step->n = (uint16_t)(step->n + below(24));
+	if (step->op == OP_ARENA) {
+		step->n = (uint16_t)(1 + below(one_in(4) ? 100 : 24));
+		step->to = (uint16_t)below(PLACES - step->n);
+	}
 	step->at = choose_room(step);
 	step->how = one_in(10) ? below(2) : 3;
 	step->how |= wrong(20, 2) << 2;
 	/* Over something else. */
 	if (!(step->how >> 2) && one_in(12)) {
-		step->at = (uint16_t)below(ARENA - step->n);
+		step->at = (uint16_t)below(ROOM - step->n);
 		step->how |= 3 << 2;
 	}
 }
@@ -235,8 +238,8 @@ static void choose_request(struct step *step)
 {
 	if (!choose_run(step) && !one_in(8)) {
 		choose_alloc(step);
-	} else if (step->op == OP_DEALLOC) {
-		step->how = wrong(25, 3);
+	} else if (step->op == OP_DEALLOC || step->op == OP_UNSHARE) {
+		step->how = wrong(25, step->op == OP_DEALLOC ? 3 : 4);
 	} else if (step->op == OP_NOTIFY) {
 		step->n = 1;
 		step->to = (uint16_t)below(CELLS);
@@ -244,6 +247,24 @@ static void choose_request(struct step *step)
 	} else {
 		choose_place(step);
 	}
+}
+
+/* Places that are mapped; mostly of the descriptor of that mapping. */
+static void choose_share(struct step *step)
+{
+	const struct place *room = fuzz->m.procs[step->proc].room;
+
+	for (int i = 0; i < 20; i++) {
+		choose_mapping(step);
+		if (room[step->at].mapped && is_place(room[step->at].index))
+			break;
+	}
+	choose_fd_of(step);
+	if (one_in(3) && step->n > 4)
+		step->n = (uint16_t)(1 + below(4));
+	step->off = one_in(30) ? (int16_t)(below(5) - 2) : 0;
+	step->label = fuzz->m.labels_used;
+	step->how = (one_in(4) ? 0 : 1) | wrong(20, 7) << 1;
 }
 
 static void choose_peer_map(struct step *step)
@@ -271,19 +292,19 @@ static void choose_details(struct step *step)
 	case OP_DEALLOC:
 	case OP_NOTIFY:
 	case OP_MAP:
-	case OP_WINDOW:
+	case OP_UNSHARE:
 		choose_request(step);
 		break;
-	case OP_MAP_GREF:
-		choose_mapping(step);
-		choose_fd_of(step);
-		step->off = one_in(30) ? (int16_t)(below(5) - 2) : 0;
-		step->how = wrong(40, 5);
+	case OP_ARENA:
+		choose_place(step);
+		break;
+	case OP_SHARE:
+		choose_share(step);
 		break;
 	case OP_MOVE:
 		choose_mapping(step);
 		step->to =
-			one_in(6) ? (uint16_t)below(ARENA) : choose_room(step);
+			one_in(6) ? (uint16_t)below(ROOM) : choose_room(step);
 		step->how = wrong(5, 3);
 		break;
 	case OP_PROTECT:
@@ -323,11 +344,11 @@ static unsigned int possible(unsigned int op, const struct proc *proc)
 
 	for (int i = 0; i < FDS; i++)
 		has_fd = has_fd || proc->fds[i].open;
-	if (op > OP_OPEN && op <= OP_MAP_GREF && !has_fd)
+	if (op > OP_OPEN && op <= OP_SHARE && !has_fd)
 		return OP_OPEN;
-	if (op >= OP_MAP_GREF && op <= OP_CHECK && !proc->mapped)
+	if (op >= OP_SHARE && op <= OP_CHECK && !proc->mapped)
 		return has_fd ? OP_MAP : OP_OPEN;
-	if (op == OP_MAP_GREF && !fuzz->windows && !one_in(20))
+	if (op >= OP_ARENA && op <= OP_SHARE && !fuzz->arenas && !one_in(20))
 		return OP_MAP;
 	return op;
 }

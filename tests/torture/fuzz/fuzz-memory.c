@@ -2,14 +2,15 @@
 /* Steps about mappings, and what is seen through them. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "fuzz.h"
-#include "xen-gntalloc.h"
 
 static const int prots[] = { PROT_NONE, PROT_READ, PROT_WRITE,
 			     PROT_READ | PROT_WRITE };
@@ -18,7 +19,13 @@ static const int prots[] = { PROT_NONE, PROT_READ, PROT_WRITE,
 
 static unsigned char *address(unsigned int at)
 {
-	return (unsigned char *)(uintptr_t)(ARENA_ADDR + (uint64_t)at * PAGE);
+	return (unsigned char *)(uintptr_t)(ROOM_ADDR + (uint64_t)at * PAGE);
+}
+
+/* Some pages or places that have a label, or any places. */
+static uint32_t map_index(const struct step *step)
+{
+	return step->op == OP_ARENA ? FIRST_PLACE + step->to : step_index(step);
 }
 
 static int map_error(const struct step *step, const struct fd *fd)
@@ -30,10 +37,11 @@ static int map_error(const struct step *step, const struct fd *fd)
 		return EACCES;
 	if (step->how >> 2 == 1)
 		return EINVAL;
-	if (step->op == OP_WINDOW && fuzz->windows)
-		return 0;
-	if (step->op == OP_MAP &&
-	    model_lists(fd->file, (int32_t)step_index(step), step->n))
+	if (is_place(map_index(step)))
+		return !fuzz->m.files[fd->file].owner || model_owns(fd->file)
+			       ? 0
+			       : EPERM;
+	if (model_lists(fd->file, (int32_t)map_index(step), step->n))
 		return 0;
 	return ENOENT;
 }
@@ -41,20 +49,19 @@ static int map_error(const struct step *step, const struct fd *fd)
 void step_map(const struct step *step)
 {
 	const struct fd *fd = &self()->fds[step->fd];
-	uint32_t index = step_index(step);
-	bool over = step->how >> 2 == 3;
-	uint64_t offset = (uint64_t)index * PAGE;
+	uint32_t index = map_index(step);
+	bool over = step->how >> 2 == 3, places = is_place(index);
+	uint64_t offset = device_index(index);
 	void *got;
 	int want;
 
 	/* A failing call over others leaves more or less of them. */
-	if (!fd->open || (int32_t)index < 0 || step->at + step->n > ARENA ||
+	if (!fd->open || (int32_t)index < 0 || step->at + step->n > ROOM ||
+	    (places && !fuzz->arenas) ||
 	    (over ? map_error(step, fd) != 0
 		  : !model_all_free(step->at, step->n)))
 		return;
 	want = map_error(step, fd);
-	if (step->op == OP_WINDOW)
-		offset |= GNTALLOC_WINDOW;
 	got = mmap(address(step->at), step->n * (size_t)PAGE,
 		   prots[step->how & 3],
 		   (step->how >> 2 == 1 ? MAP_PRIVATE : MAP_SHARED) |
@@ -62,51 +69,13 @@ void step_map(const struct step *step)
 		   fd->number, (off_t)(offset + (step->how >> 2 == 2)));
 	if (!came_to(want, got == MAP_FAILED ? errno : 0))
 		return;
+	if (places)
+		fuzz->m.files[fd->file].owner = self()->mm;
 	/* The file must not go in between. */
 	model_ref(fd->file);
 	model_unmap(me, step->at, step->n);
-	model_map(step->at, step->n, fd->file, index, step->how & 3,
-		  step->op == OP_MAP);
+	model_map(step->at, step->n, fd->file, index, step->how & 3, !places);
 	model_unref(fd->file);
-}
-
-static int map_gref_error(const struct step *step, const struct fd *fd)
-{
-	const struct place *place = &self()->arena[step->at];
-
-	if (!fuzz->windows)
-		return ENOTTY;
-	if (step->how)
-		return step->how == 5 ? EFAULT : EINVAL;
-	if (!place->mapped || place->file != fd->file || step->off ||
-	    step->at + step->n > model_end(step->at))
-		return EINVAL;
-	if (!model_lists(fd->file, place->index, step->n))
-		return ENOENT;
-	for (unsigned int i = 0; i < step->n; i++)
-		if (place[i].present)
-			return EBUSY;
-	return 0;
-}
-
-void step_map_gref(const struct step *step)
-{
-	const struct fd *fd = &self()->fds[step->fd];
-	struct place *place = &self()->arena[step->at];
-	struct ioctl_gntalloc_map_gref op = { 0 };
-	uint32_t index = place->index + (uint32_t)step->off;
-
-	if (!fd->open)
-		return;
-	op.index = (uint64_t)(int32_t)index * PAGE + (step->how == 3);
-	op.addr = (uintptr_t)address(step->at) + (step->how == 2);
-	op.count = step->how == 4 ? 0 : step->n;
-	op.pad = step->how == 1;
-	if (came_to(map_gref_error(step, fd),
-		    failure(ioctl(fd->number, IOCTL_GNTALLOC_MAP_GREF,
-				  step->how == 5 ? NULL : &op))))
-		for (unsigned int i = 0; i < step->n; i++)
-			model_enter(place + i);
 }
 
 void step_unmap(const struct step *step)
@@ -120,14 +89,14 @@ void step_unmap(const struct step *step)
 void step_move(const struct step *step)
 {
 	unsigned int at = step->at, to = step->to, n = step->n;
-	const struct place *place = &self()->arena[at];
+	const struct place *place = &self()->room[at];
 	size_t size = n * (size_t)PAGE, new_size = size, old_size = size;
 	bool whole = place->mapped && at + n <= model_end(at);
 	bool overlap = to < at + n && at < to + n;
 	int flags = MREMAP_MAYMOVE | MREMAP_FIXED, want = 0;
 	void *got;
 
-	if (to + n > ARENA || (!whole && !model_all_free(to, n)))
+	if (to + n > ROOM || (!whole && !model_all_free(to, n)))
 		return;
 	if (step->how) {
 		flags = MREMAP_MAYMOVE;
@@ -157,12 +126,12 @@ void step_move(const struct step *step)
 
 static void protect(unsigned int at, unsigned int n, uint8_t prot)
 {
-	if (self()->arena[at].prot == prot)
+	if (self()->room[at].prot == prot)
 		return;
 	model_split(at);
 	model_split(at + n);
 	for (unsigned int i = 0; i < n; i++)
-		self()->arena[at + i].prot = prot;
+		self()->room[at + i].prot = prot;
 }
 
 void step_protect(const struct step *step)
@@ -175,7 +144,7 @@ void step_protect(const struct step *step)
 	got = failure(mprotect(address(at), step->n * (size_t)PAGE,
 			       prots[step->how & 3]));
 	for (; at < end && !want; at = next) {
-		const struct place *place = &self()->arena[at];
+		const struct place *place = &self()->room[at];
 
 		next = model_end(at) < end ? model_end(at) : end;
 		if (step->how & WRITE && fuzz->m.files[place->file].readonly)
@@ -194,7 +163,7 @@ void step_dontneed(const struct step *step)
 				     MADV_DONTNEED))))
 		return;
 	for (unsigned int i = 0; i < step->n; i++)
-		model_leave(&self()->arena[step->at + i]);
+		model_leave(&self()->room[step->at + i]);
 }
 
 void step_dontfork(const struct step *step)
@@ -209,12 +178,12 @@ void step_dontfork(const struct step *step)
 		return;
 	for (; at < end; at = next) {
 		next = model_end(at) < end ? model_end(at) : end;
-		if (self()->arena[at].dontfork == dontfork)
+		if (self()->room[at].dontfork == dontfork)
 			continue;
 		model_split(at);
 		model_split(next);
 		for (unsigned int i = at; i < next; i++)
-			self()->arena[i].dontfork = dontfork;
+			self()->room[i].dontfork = dontfork;
 	}
 }
 
@@ -251,6 +220,31 @@ static int try_byte(volatile unsigned char *byte, unsigned char *value,
 	return 0;
 }
 
+/* Is there a page, whatever protects it? */
+bool is_there(unsigned int at)
+{
+	int file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	off_t entry = (off_t)(ROOM_ADDR / PAGE + at) * 8;
+	uint64_t value = 0;
+
+	if (file < 0 || pread(file, &value, sizeof(value), entry) != 8)
+		deviation("pagemap: %s", strerror(errno));
+	close(file);
+	return value >> 63;
+}
+
+/* What is spare may have gone; then it does not come back by itself. */
+void see_whether_gone(unsigned int at)
+{
+	struct place *place = &self()->room[at];
+
+	if (!place->present || !model_page(place)->spare || is_there(at))
+		return;
+	model_leave(place);
+	if (!model_page(place)->maps)
+		model_not_spare(model_page(place));
+}
+
 /* Writable memory can be read on this architecture. */
 static int place_signal(const struct place *place, bool write)
 {
@@ -261,9 +255,11 @@ static int place_signal(const struct place *place, bool write)
 
 void check_place(unsigned int at)
 {
-	const struct place *place = &self()->arena[at];
-	int want = place_signal(place, false);
+	const struct place *place = &self()->room[at];
+	int want;
 
+	see_whether_gone(at);
+	want = place_signal(place, false);
 	for (int i = 0; i < CELLS && !fuzz->failed; i++) {
 		unsigned char byte = 0;
 		int got = try_byte(address(at) + cells[i], &byte, false);
@@ -280,13 +276,27 @@ void check_place(unsigned int at)
 	}
 }
 
+/* All of a page, if it can be read. */
+void check_zeros(unsigned int at)
+{
+	const struct place *place = &self()->room[at];
+	volatile unsigned char *bytes = address(at);
+
+	if (place_signal(place, false))
+		return;
+	for (unsigned int i = 0; i < PAGE; i++)
+		if (bytes[i])
+			deviation("share: byte %u of the page at %u is %u", i,
+				  at, bytes[i]);
+}
+
 void step_check(const struct step *step)
 {
 	unsigned int absent = 0;
 
 	(void)step;
-	for (unsigned int at = 0; at < ARENA && !fuzz->failed; at++) {
-		const struct place *place = &self()->arena[at];
+	for (unsigned int at = 0; at < ROOM && !fuzz->failed; at++) {
+		const struct place *place = &self()->room[at];
 
 		if (place->mapped &&
 		    (!place_signal(place, false) || absent++ < 4))
@@ -297,11 +307,13 @@ void step_check(const struct step *step)
 void step_write(const struct step *step)
 {
 	for (unsigned int i = 0; i < step->n && i < 4 && !fuzz->failed; i++) {
-		const struct place *place = &self()->arena[step->at + i];
-		int want = place_signal(place, true), c = i % CELLS;
+		const struct place *place = &self()->room[step->at + i];
 		unsigned char value = ++fuzz->m.tag;
-		int got = try_byte(address(step->at + i) + cells[c], &value,
-				   true);
+		int want, got, c = i % CELLS;
+
+		see_whether_gone(step->at + i);
+		want = place_signal(place, true);
+		got = try_byte(address(step->at + i) + cells[c], &value, true);
 
 		if (got != want)
 			deviation("memory: write at %u: signal %d, not %d",

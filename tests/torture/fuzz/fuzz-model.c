@@ -22,28 +22,113 @@ int model_free_file(void)
 	return -1;
 }
 
-/* Neither listed nor mapped: notify, end the grant, or let it linger. */
-static void settle(unsigned int file, uint32_t index)
+bool model_owns(unsigned int file)
 {
-	struct page *page;
+	return fuzz->m.files[file].owner == self()->mm;
+}
 
-	/* A window can be over indices that no page will ever have. */
-	if (index >= INDICES)
-		return;
-	page = &fuzz->m.files[file].pages[index];
-	if (!page->live || page->listed || page->maps)
-		return;
-	page->live = false;
+void model_not_spare(struct page *page)
+{
+	if (page->spare)
+		fuzz->m.spare--;
+	page->spare = false;
+}
+
+/* Another page will be in its place; the peer keeps this one. */
+static void leave_place(struct page *page)
+{
+	struct page *to = fuzz->m.left;
+
+	while (to->peer_maps)
+		to++;
+	*to = *page;
+	for (int i = 0; i < PEER_SLOTS; i++)
+		for (int n = 0; n < fuzz->m.peer[i].count; n++)
+			if (fuzz->m.peer[i].used &&
+			    fuzz->m.peer[i].pages[n] == page)
+				fuzz->m.peer[i].pages[n] = to;
+	page->peer_maps = 0;
+}
+
+/* Its notification; then its grant is over, or it lingers. */
+static void end_page(unsigned int file, uint32_t index)
+{
+	struct page *page = &fuzz->m.files[file].pages[index];
+
+	page->live = page->listed = false;
 	fuzz->m.live--;
 	if (page->clear)
 		page->bytes[page->clear_cell] = 0;
 	if (page->send)
 		fuzz->m.event = true;
-	if (page->peer_maps) {
-		fuzz->m.held++;
-		fuzz->m.files[file].held++;
-	} else {
+	page->clear = page->send = false;
+	if (!page->peer_maps) {
 		fuzz->m.owned[page->ref] = false;
+		return;
+	}
+	fuzz->m.held++;
+	if (is_place(index))
+		leave_place(page);
+	else
+		fuzz->m.files[file].held++;
+}
+
+/* Neither listed nor mapped. */
+static void settle(unsigned int file, uint32_t index)
+{
+	struct page *page;
+
+	/* A mapping can be of places that no page will ever have. */
+	if (index >= LAST_INDEX)
+		return;
+	page = &fuzz->m.files[file].pages[index];
+	if (page->listed || page->maps)
+		return;
+	model_not_spare(page);
+	if (page->live)
+		end_page(file, index);
+}
+
+/* It is in no page table any more. */
+static void take_out(unsigned int file, uint32_t index)
+{
+	const struct page *page = &fuzz->m.files[file].pages[index];
+
+	for (int i = 0; i < PROCS; i++)
+		for (int at = 0; at < ROOM && page->maps; at++) {
+			struct place *place = &fuzz->m.procs[i].room[at];
+
+			if (place->present && place->file == file &&
+			    place->index == index)
+				model_leave(place);
+		}
+}
+
+/* Nobody has seen the page that is at a place from now on. */
+void model_refill(unsigned int file, uint32_t index)
+{
+	struct page *page = &fuzz->m.files[file].pages[index];
+
+	take_out(file, index);
+	model_not_spare(page);
+	*page = (struct page){ .live = true, .listed = true };
+	fuzz->m.live++;
+}
+
+/* What the peer or more than one mapping has cannot stay, the others may. */
+void model_unshare(unsigned int file, uint32_t index, unsigned int count)
+{
+	for (; count--; index++) {
+		struct page *page = &fuzz->m.files[file].pages[index];
+		bool stays = page->maps == 1 && !page->peer_maps;
+
+		end_page(file, index);
+		if (!stays) {
+			take_out(file, index);
+			continue;
+		}
+		page->spare = true;
+		fuzz->m.spare++;
 	}
 }
 
@@ -58,7 +143,7 @@ void model_unref(unsigned int file)
 
 	if (--f->users)
 		return;
-	for (uint32_t i = 0; i < f->next; i++) {
+	for (uint32_t i = 0; i < LAST_INDEX; i++) {
 		f->pages[i].listed = false;
 		settle(file, i);
 	}
@@ -68,7 +153,8 @@ bool model_lists(unsigned int file, int64_t index, unsigned int count)
 {
 	const struct file *f = &fuzz->m.files[file];
 
-	if (index < 0 || index + count > f->next)
+	if (index < 0 ||
+	    index + count > (is_place((uint32_t)index) ? LAST_INDEX : f->next))
 		return false;
 	while (count--)
 		if (!f->pages[index + count].listed)
@@ -114,7 +200,7 @@ void model_leave(struct place *place)
 void model_map(unsigned int at, unsigned int n, unsigned int file,
 	       uint32_t index, uint8_t prot, bool present)
 {
-	struct place *place = &fuzz->m.procs[me].arena[at];
+	struct place *place = &fuzz->m.procs[me].room[at];
 
 	for (unsigned int i = 0; i < n; i++, place++) {
 		*place = (struct place){ .mapped = true,
@@ -132,74 +218,74 @@ void model_map(unsigned int at, unsigned int n, unsigned int file,
 /* A mapping of this process begins at @at, if it has one there. */
 void model_split(unsigned int at)
 {
-	if (at < ARENA && fuzz->m.procs[me].arena[at].mapped)
-		fuzz->m.procs[me].arena[at].first = true;
+	if (at < ROOM && fuzz->m.procs[me].room[at].mapped)
+		fuzz->m.procs[me].room[at].first = true;
 }
 
 void model_unmap(unsigned int proc, unsigned int at, unsigned int n)
 {
-	struct place *arena = fuzz->m.procs[proc].arena;
+	struct place *room = fuzz->m.procs[proc].room;
 
 	for (unsigned int i = at; i < at + n; i++)
-		if (arena[i].mapped)
-			model_leave(&arena[i]);
+		if (room[i].mapped)
+			model_leave(&room[i]);
 	for (unsigned int i = at; i < at + n; i++) {
-		struct place was = arena[i];
+		struct place was = room[i];
 
-		arena[i] = (struct place){ 0 };
+		room[i] = (struct place){ 0 };
 		if (!was.mapped)
 			continue;
 		fuzz->m.procs[proc].mapped--;
 		settle(was.file, was.index);
 		model_unref(was.file);
 	}
-	if (at + n < ARENA && arena[at + n].mapped)
-		arena[at + n].first = true;
+	if (at + n < ROOM && room[at + n].mapped)
+		room[at + n].first = true;
 }
 
 /* Within one mapping. The old place closes when the new one is there. */
 void model_move(unsigned int at, unsigned int n, unsigned int to)
 {
-	struct place *arena = fuzz->m.procs[me].arena;
+	struct place *room = fuzz->m.procs[me].room;
 
 	model_unmap(me, to, n);
 	for (unsigned int i = 0; i < n; i++) {
-		arena[to + i] = arena[at + i];
-		arena[to + i].first = !i;
-		arena[at + i] = (struct place){ 0 };
+		room[to + i] = room[at + i];
+		room[to + i].first = !i;
+		room[at + i] = (struct place){ 0 };
 	}
 	for (unsigned int i = 0; i < n; i++)
-		settle(arena[to + i].file, arena[to + i].index);
+		settle(room[to + i].file, room[to + i].index);
 	model_split(at + n);
 }
 
 /* Where the mapping that @at belongs to ends. */
 unsigned int model_end(unsigned int at)
 {
-	const struct place *arena = fuzz->m.procs[me].arena;
+	const struct place *room = fuzz->m.procs[me].room;
 
 	do
 		at++;
-	while (at < ARENA && arena[at].mapped && !arena[at].first);
+	while (at < ROOM && room[at].mapped && !room[at].first);
 	return at;
 }
 
 bool model_all_mapped(unsigned int at, unsigned int n)
 {
-	if (at + n > ARENA)
+	if (at + n > ROOM)
 		return false;
 	while (n--)
-		if (!fuzz->m.procs[me].arena[at + n].mapped)
+		if (!fuzz->m.procs[me].room[at + n].mapped)
 			return false;
 	return true;
 }
 
 bool model_all_free(unsigned int at, unsigned int n)
 {
-	if (at + n > ARENA)
+	if (at + n > ROOM)
 		return false;
 	while (n--)
-		if (fuzz->m.procs[me].arena[at + n].mapped)
+		if (fuzz->m.procs[me].room[at + n].mapped)
 			return false;
 	return true;
 }
@@ -214,18 +300,21 @@ void model_fork(unsigned int parent, unsigned int child)
 	for (int i = 0; i < FDS; i++)
 		if (to->fds[i].open)
 			model_ref(to->fds[i].file);
-	for (int i = 0; i < ARENA; i++) {
-		struct place *place = &to->arena[i];
+	for (int i = 0; i < ROOM; i++) {
+		struct place *place = &to->room[i];
 
 		*place = (struct place){ 0 };
-		if (!from->arena[i].mapped || from->arena[i].dontfork)
+		if (!from->room[i].mapped || from->room[i].dontfork)
 			continue;
-		*place = from->arena[i];
+		*place = from->room[i];
 		to->mapped++;
 		model_ref(place->file);
-		if (place->present)
+		if (place->present) {
 			model_page(place)->maps++;
+			model_page(place)->copied = true;
+		}
 	}
+	to->mm = ++fuzz->m.mms;
 }
 
 void model_close(unsigned int proc, bool cloexec_only)
@@ -245,7 +334,7 @@ void model_peer_map(unsigned int slot)
 	const struct peer_slot *s = &fuzz->m.peer[slot];
 
 	for (uint32_t i = 0; i < s->count; i++)
-		fuzz->m.files[s->file].pages[s->index + i].peer_maps++;
+		s->pages[i]->peer_maps++;
 }
 
 /* What lingered only for this peer may now go at any time. */
@@ -255,13 +344,13 @@ void model_peer_unmap(unsigned int slot)
 
 	s->used = false;
 	for (uint32_t i = 0; i < s->count; i++) {
-		struct file *f = &fuzz->m.files[s->file];
-		struct page *page = &f->pages[s->index + i];
+		struct page *page = s->pages[i];
 
 		if (--page->peer_maps || page->live)
 			continue;
 		fuzz->m.held--;
-		f->held--;
+		if (page < fuzz->m.left)
+			fuzz->m.files[s->file].held--;
 		fuzz->m.maybe++;
 		fuzz->m.owned[page->ref] = false;
 	}

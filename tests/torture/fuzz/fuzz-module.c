@@ -62,13 +62,17 @@ static void usage(void)
 
 static void probe(void)
 {
-	struct ioctl_gntalloc_map_gref op = { .pad = 1 };
+	struct ioctl_gntalloc_unshare op = { .pad = 1 };
 
 	fuzz->device_fd = open("/dev/xen/gntalloc", O_RDWR);
 	if (fuzz->device_fd < 0)
 		err(1, "cannot open /dev/xen/gntalloc");
-	fuzz->windows = ioctl(fuzz->device_fd, IOCTL_GNTALLOC_MAP_GREF, &op) &&
-			errno != ENOTTY;
+	fuzz->arenas = ioctl(fuzz->device_fd, IOCTL_GNTALLOC_UNSHARE, &op) &&
+		       errno != ENOTTY;
+	fuzz->spare_fd = open_parameter("spare", O_RDONLY);
+	/* None goes by itself. */
+	if (fuzz->arenas)
+		set_parameter("spare_idle", 3600000);
 	fuzz->used_fd = open_parameter("used", O_RDONLY);
 	fuzz->lingering_fd = open_parameter("lingering", O_RDONLY);
 	fuzz->counters = fuzz->used_fd >= 0 && fuzz->lingering_fd >= 0;
@@ -346,9 +350,9 @@ int main(int argc, char **argv)
 	probe();
 	open_events();
 	started = time(NULL);
-	printf("fuzz-module: seed %llu, %lu steps, peer %s, counters: %s, windows: %s\n",
+	printf("fuzz-module: seed %llu, %lu steps, peer %s, counters: %s, arenas: %s\n",
 	       (unsigned long long)fuzz->seed, steps, peer,
-	       fuzz->counters ? "yes" : "no", fuzz->windows ? "yes" : "no");
+	       fuzz->counters ? "yes" : "no", fuzz->arenas ? "yes" : "no");
 	fflush(stdout);
 	taken = run();
 	if (!taken)

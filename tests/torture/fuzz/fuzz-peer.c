@@ -84,8 +84,7 @@ static void compare(const struct peer_slot *slot)
 
 	read_cells(slot, bytes);
 	for (unsigned int i = 0; i < slot->count && !fuzz->failed; i++) {
-		const struct page *page =
-			&fuzz->m.files[slot->file].pages[slot->index + i];
+		const struct page *page = slot->pages[i];
 
 		for (int c = 0; c < CELLS; c++, byte++)
 			if (*byte != page->bytes[c])
@@ -120,8 +119,9 @@ void step_peer_map(const struct step *step)
 	uint32_t index = step_index(step), refs[PEER_PAGES];
 	int want = 1, can;
 
-	if (slot->used || !label->set || index >= file->next ||
-	    index + step->n > file->next)
+	uint32_t end = is_place(index) ? LAST_INDEX : file->next;
+
+	if (slot->used || !label->set || index >= end || index + step->n > end)
 		return;
 	for (unsigned int i = 0; i < step->n; i++) {
 		refs[i] = file->pages[index + i].ref;
@@ -132,8 +132,9 @@ void step_peer_map(const struct step *step)
 	}
 	*slot = (struct peer_slot){ .writable = step->how,
 				    .file = label->file,
-				    .count = (uint8_t)step->n,
-				    .index = index };
+				    .count = (uint8_t)step->n };
+	for (unsigned int i = 0; i < step->n; i++)
+		slot->pages[i] = &fuzz->m.files[label->file].pages[index + i];
 	slot->handle = map(refs, step->n, step->how);
 	step_called(want);
 	if (!slot->handle != !want) {
@@ -192,9 +193,8 @@ void step_peer_fill(const struct step *step)
 		remote("fill %ld %u", (long)slot->handle - 1, seed);
 	for (unsigned int i = 0; i < slot->count; i++)
 		for (int c = 0; c < CELLS; c++)
-			fuzz->m.files[slot->file]
-				.pages[slot->index + i]
-				.bytes[c] = pattern(seed, i * PAGE + cells[c]);
+			slot->pages[i]->bytes[c] =
+				pattern(seed, i * PAGE + cells[c]);
 }
 
 /* At the end of an episode. */
@@ -266,7 +266,8 @@ static bool between(long value, long least)
 void check_counters(void)
 {
 	long live = fuzz->m.live, held = fuzz->m.held, used, lingering = 0;
-	uint32_t want = fuzz->m.live << 16 | fuzz->m.held;
+	uint32_t want = fuzz->m.live << 16 ^ fuzz->m.spare << 8 ^ fuzz->m.held;
+	long spare = 0;
 
 	if (!fuzz->counters ||
 	    (want == fuzz->m.counted && !fuzz->replay && fuzz->step % 4))
@@ -276,10 +277,15 @@ void check_counters(void)
 	if (held + fuzz->m.maybe || fuzz->replay || fuzz->step % 16 == 0)
 		lingering =
 			read_counter(fuzz->lingering_fd) - fuzz->m.base_linger;
-	if (!between(used, live + held) || !between(lingering, held))
+	if (fuzz->arenas)
+		spare = read_counter(fuzz->spare_fd);
+	live += spare;
+	if (!between(used, live + held) || !between(lingering, held) ||
+	    spare < 0 || spare > fuzz->m.spare)
 		deviation(
-			"counters: used is %ld, lingering %ld; live are %ld, the peer maps %ld of those released, it let go of %u",
-			used, lingering, live, held, fuzz->m.maybe);
+			"counters: used is %ld, lingering %ld, spare %ld of at most %u; live are %ld, the peer maps %ld of those released, it let go of %u",
+			used, lingering, spare, fuzz->m.spare, live - spare,
+			held, fuzz->m.maybe);
 	if (used == live + held && lingering == held)
 		fuzz->m.maybe = 0;
 }

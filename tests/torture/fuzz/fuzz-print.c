@@ -13,8 +13,9 @@ static const char *const names[OPS] = {
 	[OP_DEALLOC] = "dealloc",
 	[OP_NOTIFY] = "notify",
 	[OP_MAP] = "mmap",
-	[OP_WINDOW] = "mmap window",
-	[OP_MAP_GREF] = "map_gref",
+	[OP_ARENA] = "mmap arena",
+	[OP_UNSHARE] = "unshare",
+	[OP_SHARE] = "share",
 	[OP_UNMAP] = "munmap",
 	[OP_MOVE] = "mremap",
 	[OP_PROTECT] = "mprotect",
@@ -40,10 +41,13 @@ static const char *const variants[OPS][8] = {
 			 ", bad address" },
 	[OP_NOTIFY] = { "", ", unknown action", ", unknown port" },
 	[OP_MAP] = { "", ", private", ", index not aligned", ", over others" },
-	[OP_WINDOW] = { "", ", private", ", index not aligned",
-			", over others" },
-	[OP_MAP_GREF] = { "", ", pad not 0", ", address not aligned",
-			  ", index not aligned", ", count 0", ", bad address" },
+	[OP_ARENA] = { "", ", private", ", index not aligned",
+		       ", over others" },
+	[OP_UNSHARE] = { "", ", index not aligned", ", count 0",
+			 ", bad address", ", pad not 0" },
+	[OP_SHARE] = { "", ", unknown flags", ", a reserved domid", ", count 0",
+		       ", bad address", ", no room for references",
+		       ", address not aligned", ", for another domain" },
 	[OP_MOVE] = { "", ", one page less", ", one page more",
 		      ", old length 0" },
 };
@@ -52,10 +56,9 @@ static const char *variant(const struct step *step)
 {
 	uint32_t how = step->how;
 
-	if (step->op == OP_ALLOC)
+	if (step->op == OP_ALLOC || step->op == OP_SHARE)
 		how >>= 1;
-	if (step->op == OP_MAP || step->op == OP_WINDOW ||
-	    step->op == OP_NOTIFY)
+	if (step->op == OP_MAP || step->op == OP_ARENA || step->op == OP_NOTIFY)
 		how >>= 2;
 	return how < 8 && variants[step->op][how] ? variants[step->op][how]
 						  : "";
@@ -84,6 +87,7 @@ static void print_request(char *to, size_t size, const struct step *s)
 			 s->n, s->how & 1 ? "" : ", read-only", variant(s));
 		break;
 	case OP_DEALLOC:
+	case OP_UNSHARE:
 		snprintf(to, size, "fd %u: #%u%+d, %u pages%s", s->fd, s->label,
 			 s->off, s->n, variant(s));
 		break;
@@ -92,16 +96,21 @@ static void print_request(char *to, size_t size, const struct step *s)
 			 s->label, s->off, cells[s->to], s->how & 3,
 			 variant(s));
 		break;
+	case OP_ARENA:
+		snprintf(to, size, "fd %u: place %u, %u of them at %u, %s%s",
+			 s->fd, s->to, s->n, s->at, prot[s->how & 3],
+			 variant(s));
+		break;
 	case OP_MAP:
-	case OP_WINDOW:
 		snprintf(to, size, "fd %u: #%u%+d, %u pages at %u, %s%s", s->fd,
 			 s->label, s->off, s->n, s->at, prot[s->how & 3],
 			 variant(s));
 		break;
-	case OP_MAP_GREF:
+	case OP_SHARE:
 		snprintf(to, size,
-			 "fd %u: at %u, %u pages, index as there%+d%s", s->fd,
-			 s->at, s->n, s->off, variant(s));
+			 "fd %u: #%u = at %u, %u places, as there%+d%s%s",
+			 s->fd, s->label, s->at, s->n, s->off,
+			 s->how & 1 ? "" : ", read-only", variant(s));
 		break;
 	}
 }

@@ -13,13 +13,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <xen/gntalloc.h>
-
 #include "fuzz.h"
+#include "xen-gntalloc.h"
 
 uint32_t step_index(const struct step *step)
 {
 	return fuzz->m.labels[step->label].base + (uint32_t)step->off;
+}
+
+uint64_t device_index(uint32_t index)
+{
+	if (is_place(index))
+		return GNTALLOC_ARENA + (uint64_t)(index - FIRST_PLACE) * PAGE;
+	return (uint64_t)(int32_t)index * PAGE;
 }
 
 /* The first deviation ends the episode. */
@@ -75,8 +81,9 @@ void step_open(const struct step *step)
 	fd->cloexec = step->how & 1;
 	fd->file = (uint8_t)file;
 	f = &fuzz->m.files[file];
-	memset(f->pages, 0, f->next * sizeof(*f->pages));
+	memset(f->pages, 0, sizeof(f->pages));
 	f->next = 0;
+	f->owner = 0;
 	f->readonly = step->how & 2;
 	model_ref(fd->file);
 }
@@ -229,7 +236,7 @@ void step_dealloc(const struct step *step)
 
 	if (!fd->open)
 		return;
-	op.index = (uint64_t)(int32_t)index * PAGE + (step->how == 1);
+	op.index = device_index(index) + (step->how == 1);
 	op.count = step->how == 2 ? 0 : step->n;
 	if (step->how == 3)
 		want = EFAULT;
@@ -250,7 +257,7 @@ void step_notify(const struct step *step)
 
 	if (!fd->open)
 		return;
-	op.index = (uint64_t)(int32_t)index * PAGE + cells[step->to];
+	op.index = device_index(index) + cells[step->to];
 	op.action = step->how & 3;
 	op.event_channel_port = fuzz->port;
 	if (step->how >> 2 == 1)
@@ -270,4 +277,31 @@ void step_notify(const struct step *step)
 	page->clear = op.action & UNMAP_NOTIFY_CLEAR_BYTE;
 	page->send = op.action & UNMAP_NOTIFY_SEND_EVENT;
 	page->clear_cell = (uint8_t)step->to;
+}
+
+void step_unshare(const struct step *step)
+{
+	const struct fd *fd = &self()->fds[step->fd];
+	struct ioctl_gntalloc_unshare op = { 0 };
+	uint32_t index = step_index(step);
+	int want = 0;
+
+	if (!fd->open)
+		return;
+	op.index = device_index(index) + (step->how == 1);
+	op.count = step->how == 2 ? 0 : step->n;
+	op.pad = step->how == 4;
+	if (!fuzz->arenas)
+		want = ENOTTY;
+	else if (step->how == 3)
+		want = EFAULT;
+	else if (step->how || !is_place(index))
+		want = EINVAL;
+	else if (!model_owns(fd->file))
+		want = EPERM;
+	else if (!model_lists(fd->file, index, step->n))
+		want = EINVAL;
+	if (came_to(want, failure(ioctl(fd->number, IOCTL_GNTALLOC_UNSHARE,
+					step->how == 3 ? NULL : &op))))
+		model_unshare(fd->file, index, step->n);
 }

@@ -122,8 +122,9 @@ static void step_exec(const struct step *step)
 	(void)step;
 	step_called(true);
 	snprintf(number, sizeof(number), "%u", me);
-	model_unmap(me, 0, ARENA);
+	model_unmap(me, 0, ROOM);
 	model_close(me, true);
+	self()->mm = ++fuzz->m.mms;
 	execl("/proc/self/exe", "fuzz-module", "--process", number, NULL);
 	deviation("exec: %s", strerror(errno));
 }
@@ -134,7 +135,7 @@ static void step_end(const struct step *step)
 	step_called(true);
 	fuzz->dying = (int)me;
 	fuzz->m.procs[me].alive = false;
-	model_unmap(me, 0, ARENA);
+	model_unmap(me, 0, ROOM);
 	model_close(me, false);
 	if (step->how)
 		kill(getpid(), SIGKILL);
@@ -151,8 +152,9 @@ static void (*const takes[OPS])(const struct step *step) = {
 	[OP_DEALLOC] = step_dealloc,
 	[OP_NOTIFY] = step_notify,
 	[OP_MAP] = step_map,
-	[OP_WINDOW] = step_map,
-	[OP_MAP_GREF] = step_map_gref,
+	[OP_ARENA] = step_map,
+	[OP_UNSHARE] = step_unshare,
+	[OP_SHARE] = step_share,
 	[OP_UNMAP] = step_unmap,
 	[OP_MOVE] = step_move,
 	[OP_PROTECT] = step_protect,
@@ -173,22 +175,23 @@ static void (*const takes[OPS])(const struct step *step) = {
 /* A signal costs as much as many calls: not each time. */
 static void look(unsigned int at)
 {
-	if (self()->arena[at].present || fuzz->step % 8 == 0)
+	if (self()->room[at].present || fuzz->step % 8 == 0)
 		check_place(at);
 }
 
 /* The first and the last page that a step is about, after it. */
 static void look_again(const struct step *step)
 {
-	bool mapping = step->op >= OP_MAP && step->op <= OP_DONTFORK;
+	bool mapping = step->op >= OP_MAP && step->op <= OP_DONTFORK &&
+		       step->op != OP_UNSHARE;
 
 	if (!mapping || !fuzz->called || fuzz->failed ||
-	    step->at + step->n > ARENA)
+	    step->at + step->n > ROOM)
 		return;
 	look(step->at);
 	if (step->n > 1)
 		look(step->at + step->n - 1u);
-	if (step->op == OP_MOVE && step->to + step->n <= ARENA)
+	if (step->op == OP_MOVE && step->to + step->n <= ROOM)
 		look(step->to);
 }
 

@@ -23,9 +23,13 @@
 #define FILES 12
 /* Pages that a file can have in its life; then it gets no more. */
 #define INDICES 1536
-/* Where each process maps pages: so many, from ARENA_ADDR on. */
-#define ARENA 1280
-#define ARENA_ADDR UINT64_C(0x300000000000)
+/* The model's index of the first place of its arena, and how many are used. */
+#define FIRST_PLACE (INDICES + 64u)
+#define PLACES 192
+#define LAST_INDEX (FIRST_PLACE + PLACES)
+/* Where each process maps pages: so many, from ROOM_ADDR on. */
+#define ROOM 1280
+#define ROOM_ADDR UINT64_C(0x300000000000)
 #define LABELS 256
 #define PEER_SLOTS 8
 #define PEER_PAGES 4
@@ -47,8 +51,9 @@ enum op {
 	OP_DEALLOC,
 	OP_NOTIFY,
 	OP_MAP,
-	OP_WINDOW,
-	OP_MAP_GREF,
+	OP_ARENA,
+	OP_UNSHARE,
+	OP_SHARE,
 	OP_UNMAP,
 	OP_MOVE,
 	OP_PROTECT,
@@ -70,7 +75,7 @@ enum op {
 /*
  * A step means the same when others are taken out before it: indices are told
  * by the allocation that made them (@label) and what is added to its first one
- * (@off), places in the arena and descriptors by their number. What cannot be
+ * (@off), places in the room and descriptors by their number. What cannot be
  * done any more is skipped.
  *
  * @how	variants of the operation: see where it is taken
@@ -84,12 +89,15 @@ struct step {
 	bool done;
 };
 
-/* Page by page of an allocation. */
+/*
+ * Page by page of an allocation, or the page of a place. @spare: it may be, or
+ * be gone; @copied: so a share has another page there.
+ */
 struct page {
 	uint32_t ref;
 	uint16_t maps; /* by all processes */
 	uint8_t peer_maps;
-	bool live, listed, writable, foreign, clear, send;
+	bool spare, copied, live, listed, writable, foreign, clear, send;
 	uint8_t clear_cell;
 	uint8_t bytes[CELLS];
 };
@@ -98,8 +106,9 @@ struct page {
 struct file {
 	unsigned int users; /* descriptors and mapped places; 0: not in use */
 	bool readonly;
+	unsigned int owner;  /* of the arena: an address space, or 0 */
 	uint32_t next, held; /* @held: released, but the peer maps them */
-	struct page pages[INDICES];
+	struct page pages[LAST_INDEX];
 };
 
 struct fd {
@@ -108,7 +117,7 @@ struct fd {
 	int number;
 };
 
-/* A place in an arena. @first: a mapping begins here. */
+/* A place in the room. @first: a mapping begins here. */
 struct place {
 	bool mapped, first, present, dontfork;
 	uint8_t file, prot;
@@ -117,10 +126,11 @@ struct place {
 
 struct proc {
 	bool alive;
+	unsigned int mm; /* number of its address space */
 	pid_t pid;
 	struct fd fds[FDS];
 	unsigned int mapped;
-	struct place arena[ARENA];
+	struct place room[ROOM];
 };
 
 struct label {
@@ -133,7 +143,7 @@ struct label {
 struct peer_slot {
 	bool used, writable;
 	uint8_t file, count;
-	uint32_t index;
+	struct page *pages[PEER_PAGES];
 	void *handle;
 };
 
@@ -141,8 +151,8 @@ struct fuzz {
 	/* for the whole run */
 	uint64_t seed;
 	unsigned int length, peer_every;
-	bool windows, counters, trace, valid;
-	int used_fd, lingering_fd, device_fd, event_fd;
+	bool arenas, counters, trace, valid;
+	int used_fd, lingering_fd, spare_fd, device_fd, event_fd;
 	uint32_t port, event_port, fence_port, fence_event_port;
 	uint16_t domid;
 
@@ -162,7 +172,8 @@ struct fuzz {
 	/* the model: from here on zero at the start of an episode */
 	struct {
 		/* @maybe: the peer let go; @counted: what was compared last */
-		uint32_t live, held, maybe, counted;
+		uint32_t live, held, maybe, counted, spare;
+		unsigned int mms;
 		long base, base_linger;
 		bool event;
 		uint8_t labels_used, tag;
@@ -171,6 +182,8 @@ struct fuzz {
 		struct peer_slot peer[PEER_SLOTS];
 		bool owned[REFS]; /* a page has this reference */
 		struct file files[FILES];
+		/* Of places, which have another page by now; the peer's */
+		struct page left[PEER_SLOTS * PEER_PAGES];
 	} m;
 };
 
@@ -201,6 +214,16 @@ void model_close(unsigned int proc, bool cloexec_only);
 void model_peer_map(unsigned int slot);
 void model_peer_unmap(unsigned int slot);
 struct page *model_page(const struct place *place);
+bool model_owns(unsigned int file);
+void model_refill(unsigned int file, uint32_t index);
+void model_unshare(unsigned int file, uint32_t index, unsigned int count);
+/* A page that was spare is not any more. */
+void model_not_spare(struct page *page);
+
+static inline bool is_place(uint32_t index)
+{
+	return index >= FIRST_PLACE && (int32_t)index >= 0;
+}
 
 static inline struct proc *self(void)
 {
@@ -213,13 +236,15 @@ void choose_step(struct step *step);
 /* fuzz-print.c: how it is told */
 void print_step(char *to, size_t size, const struct step *step);
 
-/* fuzz-requests.c, fuzz-memory.c: taking it */
+/* fuzz-requests.c, fuzz-memory.c, fuzz-share.c: taking it */
 __attribute__((format(printf, 1, 2))) void deviation(const char *format, ...);
 /* Whether a call succeeded as it must; want and got are 0 or errno. */
 bool came_to(int want, int got);
 /* 0 or errno. */
 int failure(long result);
 uint32_t step_index(const struct step *step);
+/* Of the device. */
+uint64_t device_index(uint32_t index);
 void step_called(bool done);
 void step_open(const struct step *step);
 void step_close(const struct step *step);
@@ -228,7 +253,8 @@ void step_alloc(const struct step *step);
 void step_dealloc(const struct step *step);
 void step_notify(const struct step *step);
 void step_map(const struct step *step);
-void step_map_gref(const struct step *step);
+void step_share(const struct step *step);
+void step_unshare(const struct step *step);
 void step_unmap(const struct step *step);
 void step_move(const struct step *step);
 void step_protect(const struct step *step);
@@ -236,9 +262,12 @@ void step_dontneed(const struct step *step);
 void step_dontfork(const struct step *step);
 void step_write(const struct step *step);
 void step_check(const struct step *step);
-/* The page at a place of this process's arena. */
+/* The page at a place of this process's room. */
 void check_place(unsigned int at);
+void check_zeros(unsigned int at);
 void catch_faults(void);
+bool is_there(unsigned int at);
+void see_whether_gone(unsigned int at);
 
 /* fuzz-peer.c: the other domain, and the module's counters */
 void peer_open(const char *kind);
