@@ -37,7 +37,7 @@ void places_that_are_deallocated(void **state)
 	assert_int_equal(count_there(0, 3), 3);
 	assert_int_equal(remote_try(refs + 1, 1), 1);
 	assert_int_equal(remote("byte %ld %u", slot, PAGE + LIVE_BYTE), 7);
-	assert_errno(unshare_places(fd, PLACE(0), 3), EINVAL);
+	assert_errno(unshare_places(fd, PLACE(0), NULL, 3), EINVAL);
 	assert_errno(dealloc(fd, PLACE(1), 1), EINVAL);
 	assert_errno(notify(fd, PLACE(1), 1, 0), ENOENT);
 	assert_errno(try_share(1, 1), EBUSY);
@@ -128,7 +128,7 @@ static int ask_for_places(void)
 		return 3;
 	if (!share_for(fd, 0, PLACE(1), addr - PAGE, 1, 1) || errno != EPERM)
 		return 4;
-	if (!unshare_places(fd, PLACE(0), 1) || errno != EPERM)
+	if (!unshare_places(fd, PLACE(0), NULL, 1) || errno != EPERM)
 		return 5;
 	/* Nor is that one, but in an arena of its own. */
 	if (!share_for(own, 0, PLACE(2), addr, 1, 1))

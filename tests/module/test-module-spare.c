@@ -139,7 +139,7 @@ static void __attribute__((noreturn)) keep_spare_pages(void)
 	if (try_share(0, 50))
 		_exit(1);
 	memset(arena, 1, 50 * PAGE);
-	if (unshare_places(fd, PLACE(0), 50))
+	if (unshare_places(fd, PLACE(0), NULL, 50))
 		_exit(2);
 	news->ready++;
 	while (!news->go)
@@ -292,7 +292,7 @@ static int fill_group(void)
 	fd = open_device();
 	arena = map(fd, PLACE(0), 512);
 	/* They have page tables from now on. */
-	if (try_share(0, 512) || unshare_places(fd, PLACE(0), 512))
+	if (try_share(0, 512) || unshare_places(fd, PLACE(0), NULL, 512))
 		return 2;
 	while (taken < GROUP_PAGES / 64 &&
 	       !alloc_for(fd, remote_domid(), 64, 1, &index[taken]))
@@ -307,7 +307,8 @@ static int fill_group(void)
 
 	/* What is spare is enough, */
 	for (int i = 0; i < 3; i++)
-		if (try_share(0, 150) || unshare_places(fd, PLACE(0), 150))
+		if (try_share(0, 150) ||
+		    unshare_places(fd, PLACE(0), NULL, 150))
 			return 5;
 	/* also for others in its place. */
 	if (try_share(300, 180))
@@ -316,7 +317,7 @@ static int fill_group(void)
 	/* There are not so many. */
 	if (!try_share(0, 150) || errno != ENOMEM)
 		return 7;
-	if (unshare_places(fd, PLACE(300), 180))
+	if (unshare_places(fd, PLACE(300), NULL, 180))
 		return 8;
 	return try_share(0, 150) ? 9 : 0;
 }

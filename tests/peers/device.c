@@ -69,9 +69,11 @@ int share_for(int fd, uint32_t domid, uint64_t index, const void *addr,
 	return ioctl(fd, IOCTL_GNTALLOC_SHARE, &op);
 }
 
-int unshare_places(int fd, uint64_t index, uint32_t count)
+int unshare_places(int fd, uint64_t index, const void *addr, uint32_t count)
 {
-	struct ioctl_gntalloc_unshare op = { .index = index, .count = count };
+	struct ioctl_gntalloc_unshare op = { .index = index,
+					     .addr = (uintptr_t)addr,
+					     .count = count };
 
 	return ioctl(fd, IOCTL_GNTALLOC_UNSHARE, &op);
 }

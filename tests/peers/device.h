@@ -30,6 +30,7 @@ void *map(int fd, uint64_t index, uint32_t count);
 /* At most MAX_REFS places. */
 int share_for(int fd, uint32_t domid, uint64_t index, const void *addr,
 	      uint32_t count, uint32_t flags);
-int unshare_places(int fd, uint64_t index, uint32_t count);
+/* NULL for those that are listed. */
+int unshare_places(int fd, uint64_t index, const void *addr, uint32_t count);
 
 #endif

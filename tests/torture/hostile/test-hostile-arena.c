@@ -23,7 +23,7 @@ int share(int fd, uint32_t place, const void *addr, uint32_t count)
 
 bool has_arenas(int fd)
 {
-	if (unshare_places(fd, PLACE(0), 0) == -1 && errno == EINVAL)
+	if (unshare_places(fd, PLACE(0), NULL, 0) == -1 && errno == EINVAL)
 		return true;
 	assert_int_equal(errno, ENOTTY);
 	print_message("there are no arenas\n");
@@ -55,7 +55,7 @@ static void wrong_references(int fd, unsigned char *places)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		op.refs = wrong[i];
 		assert_errno(ioctl(fd, IOCTL_GNTALLOC_SHARE, &op), EFAULT);
-		assert_errno(unshare_places(fd, PLACE(0), 1), EINVAL);
+		assert_errno(unshare_places(fd, PLACE(0), NULL, 1), EINVAL);
 		assert_int_equal(notify(fd, PLACE(3) + 1, 1, 0), -1);
 	}
 	/* Into the pages themselves: the peer may know them, too. */
@@ -63,12 +63,13 @@ static void wrong_references(int fd, unsigned char *places)
 		op.refs = (uintptr_t)places;
 		if (ioctl(fd, IOCTL_GNTALLOC_SHARE, &op)) {
 			assert_int_equal(errno, EFAULT);
-			assert_errno(unshare_places(fd, PLACE(0), 4), EINVAL);
+			assert_errno(unshare_places(fd, PLACE(0), NULL, 4),
+				     EINVAL);
 			op.refs = (uintptr_t)refs;
 			assert_int_equal(ioctl(fd, IOCTL_GNTALLOC_SHARE, &op),
 					 0);
 		}
-		assert_int_equal(unshare_places(fd, PLACE(0), 4), 0);
+		assert_int_equal(unshare_places(fd, PLACE(0), NULL, 4), 0);
 	}
 	munmap(two, 2 * PAGE);
 }
@@ -84,16 +85,16 @@ static void places_at_the_end(int fd)
 	assert_used(2 + parameter("spare"));
 	fill_pattern(end, 2, 3);
 	assert_errno(share_for(fd, domid, last, end + PAGE, 2, 1), EINVAL);
-	assert_errno(unshare_places(fd, last - PAGE, 3), EINVAL);
-	assert_errno(unshare_places(fd, last, 0xFFFFFFFF), EINVAL);
+	assert_errno(unshare_places(fd, last - PAGE, NULL, 3), EINVAL);
+	assert_errno(unshare_places(fd, last, NULL, 0xFFFFFFFF), EINVAL);
 	assert_errno(dealloc(fd, last, 2), EINVAL);
 	assert_int_equal(notify(fd, last + PAGE - 1, 1, 0), 0);
-	assert_int_equal(unshare_places(fd, last - PAGE, 2), 0);
+	assert_int_equal(unshare_places(fd, last - PAGE, NULL, 2), 0);
 	assert_int_equal(end[2 * PAGE - 1], 0);
 	assert_int_equal(share_for(fd, domid, last, end + PAGE, 1, 1), 0);
 	assert_true(all_are(end + PAGE, PAGE, 0));
 	munmap(end, 2 * PAGE);
-	assert_int_equal(unshare_places(fd, last, 1), 0);
+	assert_int_equal(unshare_places(fd, last, NULL, 1), 0);
 }
 
 void arena_requests_that_are_wrong(void **state)
@@ -112,7 +113,7 @@ void arena_requests_that_are_wrong(void **state)
 		return;
 	/* Before there is one. */
 	assert_int_equal(share(fd, 0, (void *)PAGE, 1), -1);
-	assert_int_equal(unshare_places(fd, PLACE(0), 1), -1);
+	assert_int_equal(unshare_places(fd, PLACE(0), NULL, 1), -1);
 	places = map(fd, PLACE(0), PLACES);
 	wrong_references(fd, places);
 	places_at_the_end(fd);
@@ -121,7 +122,8 @@ void arena_requests_that_are_wrong(void **state)
 			assert_errno(share_for(fd, domid, odd[i], places,
 					       counts[n], 1),
 				     EINVAL);
-			assert_errno(unshare_places(fd, odd[i], counts[n]),
+			assert_errno(unshare_places(fd, odd[i], NULL,
+						    counts[n]),
 				     EINVAL);
 		}
 	}
@@ -129,7 +131,8 @@ void arena_requests_that_are_wrong(void **state)
 	for (size_t n = 1; n < sizeof(counts) / sizeof(*counts); n++) {
 		assert_int_equal(share(fd, 0, places, counts[n]), -1);
 		assert_true(errno == EINVAL || errno == ENOSPC);
-		assert_errno(unshare_places(fd, PLACE(0), counts[n]), EINVAL);
+		assert_errno(unshare_places(fd, PLACE(0), NULL, counts[n]),
+			     EINVAL);
 	}
 	/* All of that was nothing. */
 	assert_int_equal(share(fd, 0, places, PLACES), 0);
@@ -205,7 +208,7 @@ static void *give_up(void *arg)
 		if (rand_r(&seed) % 2)
 			dealloc(race.fd, PLACE(place), 1);
 		else
-			unshare_places(race.fd, PLACE(place), 1);
+			unshare_places(race.fd, PLACE(place), NULL, 1);
 		usleep((unsigned int)rand_r(&seed) % 300);
 	}
 	return NULL;
@@ -233,7 +236,7 @@ void places_that_go_away(void **state)
 			assert_true(errno == EINVAL || errno == EBUSY);
 			refused++;
 			/* Or what is shared or covered would stay so. */
-			unshare_places(race.fd, PLACE(first), 1);
+			unshare_places(race.fd, PLACE(first), NULL, 1);
 			continue;
 		}
 		done++;
@@ -251,7 +254,7 @@ void places_that_go_away(void **state)
 			}
 		}
 		if (i % 3)
-			unshare_places(race.fd, PLACE(first), count);
+			unshare_places(race.fd, PLACE(first), NULL, count);
 	}
 	race.stop = 1;
 	pthread_join(threads[0], NULL);
@@ -259,7 +262,7 @@ void places_that_go_away(void **state)
 	print_message("%u times shared, %u times refused, %u looked at\n", done,
 		      refused, looks);
 	for (uint32_t i = 0; i < PLACES; i++)
-		unshare_places(race.fd, PLACE(i), 1);
+		unshare_places(race.fd, PLACE(i), NULL, 1);
 	/* In whatever state they are, all can be had again. */
 	munmap(race.away, 2 * PAGE);
 	munmap(race.places, PLACES * PAGE);
@@ -288,7 +291,7 @@ static void __attribute__((noreturn)) share_for_ever(atomic_uint *told)
 		child_must(!notify(fd, PLACE(i % 10) + LIVE_BYTE, 1, 0));
 		if (i % 3 == 0)
 			madvise(places, 100 * PAGE, MADV_DONTNEED);
-		child_must(!unshare_places(fd, PLACE(i % 10), count));
+		child_must(!unshare_places(fd, PLACE(i % 10), NULL, count));
 	}
 }
 
@@ -353,7 +356,8 @@ void one_of_many_has_the_arena(void **state)
 				child_must(errno == EPERM);
 				child_must(share(fd, 0, have, 1) == -1);
 				child_must(errno == EPERM);
-				child_must(unshare_places(fd, PLACE(0), 1));
+				child_must(
+					unshare_places(fd, PLACE(0), NULL, 1));
 				child_must(errno == EPERM);
 			} else {
 				child_must(!share(fd, 0, places, 4));

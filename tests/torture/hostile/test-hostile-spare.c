@@ -150,7 +150,8 @@ void children_watch(void **state)
 		}
 		if (rand() % 4 == 0)
 			sched_yield();
-		assert_int_equal(unshare_places(parent.fd, PLACE(first), count),
+		assert_int_equal(unshare_places(parent.fd, PLACE(first), NULL,
+						count),
 				 0);
 	}
 	parent.stop = 1;
@@ -205,7 +206,8 @@ void the_limit_is_for_what_is_shared(void **state)
 			memset(pages, 1, count * PAGE);
 			child_must(parameter("used") <=
 				   (long)(SHARERS * SHARER_PAGES));
-			child_must(!unshare_places(fd, PLACE(first), count));
+			child_must(
+				!unshare_places(fd, PLACE(first), NULL, count));
 			if (i % 4)
 				continue;
 			child_must(!alloc(fd, count, &index));
@@ -256,7 +258,8 @@ void the_system_takes_what_is_spare(void **state)
 		if (i % 3 == 0)
 			usleep((unsigned int)rand() % 2000);
 		assert_true(all_are(pages, count * PAGE, 0x5A5A5A5A5A5A5A5A));
-		assert_int_equal(unshare_places(fd, PLACE(first), count), 0);
+		assert_int_equal(unshare_places(fd, PLACE(first), NULL, count),
+				 0);
 		spare = parameter("spare");
 		if (i % 5 == 0)
 			usleep((unsigned int)rand() % 2000);
@@ -317,12 +320,12 @@ static void one_slow_write(int fd, unsigned char *places, int uffd,
 	assert_int_equal(share(fd, 0, places, 2), 0);
 	io.to = places + PAGE;
 	if (spare)
-		assert_int_equal(unshare_places(fd, PLACE(0), 2), 0);
+		assert_int_equal(unshare_places(fd, PLACE(0), NULL, 2), 0);
 	pthread_create(&thread, NULL, write_slowly, NULL);
 	assert_int_equal(read(uffd, &message, sizeof(message)),
 			 sizeof(message));
 	if (!spare)
-		assert_int_equal(unshare_places(fd, PLACE(0), 2), 0);
+		assert_int_equal(unshare_places(fd, PLACE(0), NULL, 2), 0);
 	assert_int_equal(share(fd, 0, places, 2), 0);
 	slot = peer_map(refs, 2);
 	assert_int_equal(ioctl(uffd, UFFDIO_COPY, &copy), 0);
@@ -331,7 +334,7 @@ static void one_slow_write(int fd, unsigned char *places, int uffd,
 	assert_true(all_are(peer_pages(slot), 2 * PAGE, 0));
 	assert_true(all_are(places, 2 * PAGE, 0));
 	peer_unmap(slot);
-	assert_int_equal(unshare_places(fd, PLACE(0), 2), 0);
+	assert_int_equal(unshare_places(fd, PLACE(0), NULL, 2), 0);
 	madvise(io.from, PAGE, MADV_DONTNEED);
 }
 
