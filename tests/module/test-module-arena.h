@@ -39,6 +39,8 @@ void a_peer_keeps_a_page(void **state);
 
 /* test-module-places.c */
 void places_that_are_deallocated(void **state);
+void places_that_are_not_listed(void **state);
+void places_that_were_changed(void **state);
 void parts_of_an_arena_go(void **state);
 void an_arena_has_one_owner(void **state);
 void a_copied_page_is_not_used(void **state);

@@ -22,6 +22,44 @@ static void map_again(uint32_t place, uint32_t count)
 			 at);
 }
 
+/*
+ * A child that has @count places from 0 on: what is there at the end must be
+ * @old, or nothing.
+ */
+static pid_t keeper(uint32_t count, int old, int *go)
+{
+	int fds[2], sink[2];
+	pid_t pid;
+	char byte;
+
+	assert_int_equal(pipe(fds) | pipe(sink), 0);
+	pid = fork();
+	if (pid) {
+		close(fds[0]), close(sink[0]), close(sink[1]);
+		*go = fds[1];
+		return pid;
+	}
+	if (read(fds[0], &byte, 1) != 1)
+		_exit(2);
+	for (uint32_t i = 0; i < count; i++) {
+		if (write(sink[1], arena + i * PAGE, 1) != 1)
+			continue;
+		if (read(sink[0], &byte, 1) != 1 || byte != old)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static void ends_well(pid_t pid, int go)
+{
+	int status;
+
+	assert_int_equal(write(go, "", 1), 1);
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	close(go);
+}
+
 /* It goes with its mapping, as pages that are not of an arena. */
 void places_that_are_deallocated(void **state)
 {
@@ -64,6 +102,77 @@ void places_that_are_deallocated(void **state)
 	share(0, 2);
 	peer_finds_zeros(2);
 	assert_counts(3, 0, 0);
+}
+
+static int share_unlisted(uint32_t place, uint32_t count)
+{
+	return share_for(fd, remote_domid(), PLACE(place), arena + place * PAGE,
+			 count,
+			 GNTALLOC_FLAG_WRITABLE | GNTALLOC_FLAG_UNLISTED);
+}
+
+static int unshare_at(uint32_t place, uint32_t count)
+{
+	return unshare_places(fd, PLACE(place), arena + place * PAGE, count);
+}
+
+/* Shared for as long as they are mapped, or until that is told. */
+void places_that_are_not_listed(void **state)
+{
+	(void)state;
+	assert_int_equal(share_unlisted(0, 4), 0);
+	peer_finds_zeros(4);
+	assert_counts(4, 0, 0);
+	assert_errno(unshare_places(fd, PLACE(0), NULL, 4), EINVAL);
+	assert_errno(dealloc(fd, PLACE(0), 4), EINVAL);
+	assert_errno(notify(fd, PLACE(0), 1, 0), ENOENT);
+	assert_errno(share_unlisted(0, 4), EBUSY);
+	assert_int_equal(unshare_at(0, 4), 0);
+	assert_counts(4, 4, 0);
+	assert_int_equal(remote_try(refs, 4), 0);
+	memset(arena, 0xA5, 4 * PAGE);
+	assert_int_equal(share_unlisted(0, 4), 0);
+	peer_finds_zeros(4);
+	assert_counts(4, 0, 0);
+	assert_int_equal(munmap(arena, PAGE), 0);
+	assert_counts(3, 0, 0);
+	assert_int_equal(remote_try(refs, 4), 3);
+	/* Listed ones are unshared so as well. */
+	assert_int_equal(unshare_at(1, 3), 0);
+	share(2, 2);
+	assert_int_equal(unshare_at(2, 2), 0);
+	assert_int_equal(remote_try(refs, 2), 0);
+}
+
+/* What munmap() would leave shared, or the next share would not expect. */
+void places_that_were_changed(void **state)
+{
+	pid_t pid;
+	int go;
+
+	(void)state;
+	assert_int_equal(share_unlisted(0, 4), 0);
+	memset(arena, 0x55, 4 * PAGE);
+	assert_errno(unshare_places(fd, PLACE(0), arena + PAGE, 1), EINVAL);
+	assert_errno(unshare_places(fd, PLACE(0), arena + 1, 1), EINVAL);
+	assert_errno(unshare_places(fd, PLACE(0), refs, 1), EINVAL);
+	assert_errno(unshare_at(0, 5), EINVAL);
+	assert_errno(unshare_at(PLACES - 1, 2), EINVAL);
+	assert_int_equal(mprotect(arena + PAGE, PAGE, PROT_READ), 0);
+	assert_errno(unshare_at(0, 4), EINVAL);
+	assert_int_equal(mprotect(arena + PAGE, PAGE, PROT_READ | PROT_WRITE),
+			 0);
+	assert_int_equal(madvise(arena + PAGE, PAGE, MADV_DONTFORK), 0);
+	assert_errno(unshare_at(0, 4), EINVAL);
+	assert_int_equal(madvise(arena + PAGE, PAGE, MADV_DOFORK), 0);
+	pid = keeper(4, 0x55, &go);
+	assert_errno(unshare_at(0, 4), EBUSY);
+	assert_counts(4, 0, 0);
+	assert_int_equal(remote_try(refs, 4), 4);
+	ends_well(pid, go);
+	assert_int_equal(munmap(arena, 4 * PAGE), 0);
+	wait_until_used_is(0);
+	assert_int_equal(remote_try(refs, 4), 0);
 }
 
 void parts_of_an_arena_go(void **state)
@@ -164,44 +273,6 @@ void an_arena_has_one_owner(void **state)
 }
 
 /* ---- copied by fork() ---- */
-
-/*
- * A child that has @count places from 0 on: what is there at the end must be
- * @old, or nothing.
- */
-static pid_t keeper(uint32_t count, int old, int *go)
-{
-	int fds[2], sink[2];
-	pid_t pid;
-	char byte;
-
-	assert_int_equal(pipe(fds) | pipe(sink), 0);
-	pid = fork();
-	if (pid) {
-		close(fds[0]), close(sink[0]), close(sink[1]);
-		*go = fds[1];
-		return pid;
-	}
-	if (read(fds[0], &byte, 1) != 1)
-		_exit(2);
-	for (uint32_t i = 0; i < count; i++) {
-		if (write(sink[1], arena + i * PAGE, 1) != 1)
-			continue;
-		if (read(sink[0], &byte, 1) != 1 || byte != old)
-			_exit(1);
-	}
-	_exit(0);
-}
-
-static void ends_well(pid_t pid, int go)
-{
-	int status;
-
-	assert_int_equal(write(go, "", 1), 1);
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
-	close(go);
-}
 
 /* What a child has copied it never sees of what is shared later. */
 void a_copied_page_is_not_used(void **state)

@@ -219,6 +219,8 @@ int main(int argc, char **argv)
 		test_arena(an_unshare_notifies_once),
 		test_arena(a_peer_keeps_a_page),
 		test_arena(places_that_are_deallocated),
+		test_arena(places_that_are_not_listed),
+		test_arena(places_that_were_changed),
 		test_arena(parts_of_an_arena_go),
 		test_arena(an_arena_has_one_owner),
 		test_arena(a_copied_page_is_not_used),
