@@ -5,15 +5,15 @@
 
 /* How often each is tried, beside the others. */
 static const unsigned int weights[OPS] = {
-	[OP_OPEN] = 20,	     [OP_CLOSE] = 14,	 [OP_DUP] = 8,
-	[OP_ALLOC] = 90,     [OP_DEALLOC] = 90,	 [OP_NOTIFY] = 70,
-	[OP_MAP] = 110,	     [OP_ARENA] = 30,	 [OP_SHARE] = 130,
-	[OP_UNSHARE] = 90,   [OP_UNMAP] = 90,	 [OP_MOVE] = 40,
-	[OP_PROTECT] = 35,   [OP_DONTNEED] = 45, [OP_DONTFORK] = 12,
-	[OP_WRITE] = 60,     [OP_CHECK] = 10,	 [OP_FORK] = 6,
-	[OP_EXEC] = 1,	     [OP_END] = 5,	 [OP_SPAWN] = 6,
-	[OP_REAP] = 6,	     [OP_PEER_MAP] = 30, [OP_PEER_UNMAP] = 25,
-	[OP_PEER_FILL] = 10,
+	[OP_OPEN] = 20,	      [OP_CLOSE] = 14,	    [OP_DUP] = 8,
+	[OP_ALLOC] = 90,      [OP_DEALLOC] = 90,    [OP_NOTIFY] = 70,
+	[OP_MAP] = 110,	      [OP_ARENA] = 30,	    [OP_SHARE] = 130,
+	[OP_UNSHARE] = 70,    [OP_UNSHARE_AT] = 50, [OP_UNMAP] = 90,
+	[OP_MOVE] = 40,	      [OP_PROTECT] = 35,    [OP_DONTNEED] = 45,
+	[OP_DONTFORK] = 12,   [OP_WRITE] = 60,	    [OP_CHECK] = 10,
+	[OP_FORK] = 6,	      [OP_EXEC] = 1,	    [OP_END] = 5,
+	[OP_SPAWN] = 6,	      [OP_REAP] = 6,	    [OP_PEER_MAP] = 30,
+	[OP_PEER_UNMAP] = 25, [OP_PEER_FILL] = 10,
 };
 
 static unsigned int draw(void)
@@ -263,8 +263,11 @@ static void choose_share(struct step *step)
 	if (one_in(3) && step->n > 4)
 		step->n = (uint16_t)(1 + below(4));
 	step->off = one_in(30) ? (int16_t)(below(5) - 2) : 0;
+	if (step->op == OP_UNSHARE_AT)
+		return;
 	step->label = fuzz->m.labels_used;
 	step->how = (one_in(4) ? 0 : 1) | wrong(20, 7) << 1;
+	step->how |= one_in(3) ? 16 : 0;
 }
 
 static void choose_peer_map(struct step *step)
@@ -299,6 +302,7 @@ static void choose_details(struct step *step)
 		choose_place(step);
 		break;
 	case OP_SHARE:
+	case OP_UNSHARE_AT:
 		choose_share(step);
 		break;
 	case OP_MOVE:
@@ -344,11 +348,12 @@ static unsigned int possible(unsigned int op, const struct proc *proc)
 
 	for (int i = 0; i < FDS; i++)
 		has_fd = has_fd || proc->fds[i].open;
-	if (op > OP_OPEN && op <= OP_SHARE && !has_fd)
+	if (op > OP_OPEN && op <= OP_UNSHARE_AT && !has_fd)
 		return OP_OPEN;
 	if (op >= OP_SHARE && op <= OP_CHECK && !proc->mapped)
 		return has_fd ? OP_MAP : OP_OPEN;
-	if (op >= OP_ARENA && op <= OP_SHARE && !fuzz->arenas && !one_in(20))
+	if (op >= OP_ARENA && op <= OP_UNSHARE_AT && !fuzz->arenas &&
+	    !one_in(20))
 		return OP_MAP;
 	return op;
 }

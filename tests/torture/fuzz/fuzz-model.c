@@ -307,6 +307,8 @@ void model_fork(unsigned int parent, unsigned int child)
 		if (!from->room[i].mapped || from->room[i].dontfork)
 			continue;
 		*place = from->room[i];
+		if (is_place(place->index))
+			fuzz->m.files[place->file].forked = true;
 		to->mapped++;
 		model_ref(place->file);
 		if (place->present) {

@@ -2,6 +2,7 @@
 /* How a step is told. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "fuzz.h"
 
@@ -16,6 +17,7 @@ static const char *const names[OPS] = {
 	[OP_ARENA] = "mmap arena",
 	[OP_UNSHARE] = "unshare",
 	[OP_SHARE] = "share",
+	[OP_UNSHARE_AT] = "unshare at",
 	[OP_UNMAP] = "munmap",
 	[OP_MOVE] = "mremap",
 	[OP_PROTECT] = "mprotect",
@@ -57,7 +59,7 @@ static const char *variant(const struct step *step)
 	uint32_t how = step->how;
 
 	if (step->op == OP_ALLOC || step->op == OP_SHARE)
-		how >>= 1;
+		how = how >> 1 & 7;
 	if (step->op == OP_MAP || step->op == OP_ARENA || step->op == OP_NOTIFY)
 		how >>= 2;
 	return how < 8 && variants[step->op][how] ? variants[step->op][how]
@@ -111,6 +113,12 @@ static void print_request(char *to, size_t size, const struct step *s)
 			 "fd %u: #%u = at %u, %u places, as there%+d%s%s",
 			 s->fd, s->label, s->at, s->n, s->off,
 			 s->how & 1 ? "" : ", read-only", variant(s));
+		if (s->how & 16)
+			strncat(to, ", unlisted", size - strlen(to) - 1);
+		break;
+	case OP_UNSHARE_AT:
+		snprintf(to, size, "fd %u: at %u, %u places, as there%+d",
+			 s->fd, s->at, s->n, s->off);
 		break;
 	}
 }

@@ -84,6 +84,7 @@ void step_open(const struct step *step)
 	memset(f->pages, 0, sizeof(f->pages));
 	f->next = 0;
 	f->owner = 0;
+	f->forked = false;
 	f->readonly = step->how & 2;
 	model_ref(fd->file);
 }

@@ -19,7 +19,14 @@ enum {
 	SHARE_FOREIGN
 };
 
+#define UNLISTED 16
+
 static uint32_t refs[MAX_COUNT];
+
+static unsigned int kind_of(const struct step *step)
+{
+	return step->how >> 1 & 7;
+}
 
 /* Has this process a place mapped, with a page that can be seen there? */
 static bool has_page(const struct fd *fd, uint32_t index)
@@ -61,16 +68,17 @@ static int share_error(const struct step *step, const struct fd *fd,
 {
 	const struct page *page = &fuzz->m.files[fd->file].pages[index];
 	bool mapped = are_mapped(step, fd, index), fill = false;
+	unsigned int kind = kind_of(step);
 
 	*any = false;
 	if (!fuzz->arenas)
 		return ENOTTY;
-	if (step->how >> 1 == SHARE_FAULT)
+	if (kind == SHARE_FAULT)
 		return EFAULT;
-	if (step->how >> 1 == SHARE_FLAGS || step->how >> 1 == SHARE_DOMID ||
-	    step->how >> 1 == SHARE_ZERO || step->how >> 1 == SHARE_CROOKED)
+	if (kind == SHARE_FLAGS || kind == SHARE_DOMID || kind == SHARE_ZERO ||
+	    kind == SHARE_CROOKED)
 		return EINVAL;
-	if (step->how >> 1 == SHARE_REFS)
+	if (kind == SHARE_REFS)
 		return EFAULT;
 	if (!model_owns(fd->file))
 		return EPERM;
@@ -121,8 +129,9 @@ static void new_share(const struct step *step, const struct fd *fd,
 		fuzz->m.owned[refs[i]] = true;
 		new_page(fd, index + i);
 		page->ref = refs[i];
+		page->listed = !(step->how & UNLISTED);
 		page->writable = step->how & 1;
-		page->foreign = step->how >> 1 == SHARE_FOREIGN;
+		page->foreign = kind_of(step) == SHARE_FOREIGN;
 	}
 	fuzz->m.labels[step->label] =
 		(struct label){ true, fd->file, step->n, index };
@@ -134,7 +143,7 @@ void step_share(const struct step *step)
 	const struct fd *fd = &self()->fds[step->fd];
 	uint32_t index = self()->room[step->at].index + (uint32_t)step->off;
 	struct ioctl_gntalloc_share op = { .flags = step->how & 1 };
-	unsigned int kind = step->how >> 1;
+	unsigned int kind = kind_of(step);
 	int want, got;
 	bool any;
 
@@ -151,6 +160,8 @@ void step_share(const struct step *step)
 					   : fuzz->domid;
 	if (kind == SHARE_FLAGS)
 		op.flags |= 2;
+	if (step->how & UNLISTED)
+		op.flags |= GNTALLOC_FLAG_UNLISTED;
 	want = share_error(step, fd, index, &any);
 	got = failure(ioctl(fd->number, IOCTL_GNTALLOC_SHARE,
 			    kind == SHARE_FAULT ? NULL : &op));
@@ -158,4 +169,57 @@ void step_share(const struct step *step)
 		want = EINVAL;
 	if (came_to(want, got))
 		new_share(step, fd, index);
+}
+
+/* Are the places there as a new mapping would have them? */
+static bool are_unchanged(const struct step *step)
+{
+	for (unsigned int i = 0; i < step->n; i++) {
+		const struct place *place = &self()->room[step->at + i];
+
+		if (place->prot != 3 || place->dontfork)
+			return false;
+	}
+	return true;
+}
+
+/* @got decides where a child had some places, but perhaps not these. */
+static int unshare_error(const struct step *step, const struct fd *fd,
+			 uint32_t index, int got)
+{
+	const struct page *page = &fuzz->m.files[fd->file].pages[index];
+	bool live = true, copied = false;
+
+	if (!fuzz->arenas)
+		return ENOTTY;
+	if (!model_owns(fd->file))
+		return EPERM;
+	if (!are_mapped(step, fd, index) || !are_unchanged(step))
+		return EINVAL;
+	for (unsigned int i = 0; i < step->n; i++) {
+		live = live && page[i].live;
+		copied = copied || page[i].copied;
+	}
+	if (got == EBUSY && fuzz->m.files[fd->file].forked)
+		return EBUSY;
+	if (!live)
+		return EINVAL;
+	return copied ? EBUSY : 0;
+}
+
+void step_unshare_at(const struct step *step)
+{
+	const struct fd *fd = &self()->fds[step->fd];
+	uint32_t index = self()->room[step->at].index + (uint32_t)step->off;
+	struct ioctl_gntalloc_unshare op = { .count = step->n };
+	int got;
+
+	if (!fd->open || !is_place(index) || index + step->n > LAST_INDEX ||
+	    step->at + step->n > ROOM)
+		return;
+	op.index = device_index(index);
+	op.addr = ROOM_ADDR + (uint64_t)step->at * PAGE;
+	got = failure(ioctl(fd->number, IOCTL_GNTALLOC_UNSHARE, &op));
+	if (came_to(unshare_error(step, fd, index, got), got))
+		model_unshare(fd->file, index, step->n);
 }

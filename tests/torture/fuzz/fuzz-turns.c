@@ -155,6 +155,7 @@ static void (*const takes[OPS])(const struct step *step) = {
 	[OP_ARENA] = step_map,
 	[OP_UNSHARE] = step_unshare,
 	[OP_SHARE] = step_share,
+	[OP_UNSHARE_AT] = step_unshare_at,
 	[OP_UNMAP] = step_unmap,
 	[OP_MOVE] = step_move,
 	[OP_PROTECT] = step_protect,

@@ -54,6 +54,7 @@ enum op {
 	OP_ARENA,
 	OP_UNSHARE,
 	OP_SHARE,
+	OP_UNSHARE_AT,
 	OP_UNMAP,
 	OP_MOVE,
 	OP_PROTECT,
@@ -107,6 +108,7 @@ struct file {
 	unsigned int users; /* descriptors and mapped places; 0: not in use */
 	bool readonly;
 	unsigned int owner;  /* of the arena: an address space, or 0 */
+	bool forked;	     /* a child had places of it */
 	uint32_t next, held; /* @held: released, but the peer maps them */
 	struct page pages[LAST_INDEX];
 };
@@ -255,6 +257,7 @@ void step_notify(const struct step *step);
 void step_map(const struct step *step);
 void step_share(const struct step *step);
 void step_unshare(const struct step *step);
+void step_unshare_at(const struct step *step);
 void step_unmap(const struct step *step);
 void step_move(const struct step *step);
 void step_protect(const struct step *step);
