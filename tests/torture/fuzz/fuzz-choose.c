@@ -10,7 +10,7 @@ static const unsigned int weights[OPS] = {
 	[OP_MAP] = 110,	      [OP_ARENA] = 30,	    [OP_SHARE] = 130,
 	[OP_UNSHARE] = 70,    [OP_UNSHARE_AT] = 50, [OP_UNMAP] = 90,
 	[OP_MOVE] = 40,	      [OP_PROTECT] = 35,    [OP_DONTNEED] = 45,
-	[OP_DONTFORK] = 12,   [OP_WRITE] = 60,	    [OP_CHECK] = 10,
+	[OP_DONTFORK] = 12,   [OP_WRITE] = 60,	    [OP_CHECK] = 25,
 	[OP_FORK] = 6,	      [OP_EXEC] = 1,	    [OP_END] = 5,
 	[OP_SPAWN] = 6,	      [OP_REAP] = 6,	    [OP_PEER_MAP] = 30,
 	[OP_PEER_UNMAP] = 25, [OP_PEER_FILL] = 10,

@@ -220,17 +220,25 @@ static int try_byte(volatile unsigned char *byte, unsigned char *value,
 	return 0;
 }
 
-/* Is there a page, whatever protects it? */
-bool is_there(unsigned int at)
+/* Which of @n places have a page, whatever protects it. */
+static void look_for_pages(unsigned int at, unsigned int n, uint64_t *entries)
 {
 	int file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	off_t entry = (off_t)(ROOM_ADDR / PAGE + at) * 8;
-	uint64_t value = 0;
+	off_t from = (off_t)(ROOM_ADDR / PAGE + at) * 8;
 
-	if (file < 0 || pread(file, &value, sizeof(value), entry) != 8)
+	if (file < 0 || pread(file, entries, n * 8, from) != (ssize_t)n * 8)
 		deviation("pagemap: %s", strerror(errno));
 	close(file);
-	return value >> 63;
+	while (n--)
+		entries[n] >>= 63;
+}
+
+bool is_there(unsigned int at)
+{
+	uint64_t entry = 0;
+
+	look_for_pages(at, 1, &entry);
+	return entry;
 }
 
 /* What is spare may have gone; then it does not come back by itself. */
@@ -292,14 +300,18 @@ void check_zeros(unsigned int at)
 
 void step_check(const struct step *step)
 {
-	unsigned int absent = 0;
+	static uint64_t there[ROOM];
 
 	(void)step;
+	look_for_pages(0, ROOM, there);
 	for (unsigned int at = 0; at < ROOM && !fuzz->failed; at++) {
 		const struct place *place = &self()->room[at];
 
-		if (place->mapped &&
-		    (!place_signal(place, false) || absent++ < 4))
+		see_whether_gone(at);
+		if (place->mapped && place->present != there[at])
+			deviation("memory: page at %u is%s there", at,
+				  there[at] ? "" : " not");
+		else if (!place_signal(place, false))
 			check_place(at);
 	}
 }

@@ -165,6 +165,7 @@ bool model_lists(unsigned int file, int64_t index, unsigned int count)
 void model_alloc(unsigned int file, uint32_t index, uint32_t count)
 {
 	fuzz->m.files[file].next = index + count;
+	fuzz->m.files[file].lost = 0;
 	fuzz->m.live += count;
 	/* The rest of a page is known by its maker. */
 	while (count--) {

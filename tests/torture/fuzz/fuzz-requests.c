@@ -83,6 +83,7 @@ void step_open(const struct step *step)
 	f = &fuzz->m.files[file];
 	memset(f->pages, 0, sizeof(f->pages));
 	f->next = 0;
+	f->lost = 0;
 	f->owner = 0;
 	f->forked = false;
 	f->readonly = step->how & 2;
@@ -203,7 +204,10 @@ void step_alloc(const struct step *step)
 	struct ioctl_gntalloc_alloc_gref *op;
 	int want;
 
-	if (!fd->open || fuzz->m.files[fd->file].next + step->n > INDICES)
+	if (!fd->open || fuzz->m.files[fd->file].next +
+					 fuzz->m.files[fd->file].lost +
+					 step->n >
+				 INDICES)
 		return;
 	want = alloc_error(step);
 	op = alloc_argument(kind == ALLOC_TAIL ? step->n / 4 * 2u : step->n);
@@ -223,9 +227,9 @@ void step_alloc(const struct step *step)
 	if (came_to(want, failure(ioctl(fd->number, IOCTL_GNTALLOC_ALLOC_GREF,
 					kind == ALLOC_FAULT ? NULL : op))))
 		new_pages(step, fd->file, op);
-	/* These indices may be lost. */
-	if (want == EFAULT && kind == ALLOC_TAIL)
-		fuzz->m.files[fd->file].next += step->n;
+	/* These indices are lost, or not. */
+	if (want == ENOSPC || kind == ALLOC_TAIL)
+		fuzz->m.files[fd->file].lost += step->n;
 }
 
 void step_dealloc(const struct step *step)

@@ -107,9 +107,10 @@ struct page {
 struct file {
 	unsigned int users; /* descriptors and mapped places; 0: not in use */
 	bool readonly;
-	unsigned int owner;  /* of the arena: an address space, or 0 */
-	bool forked;	     /* a child had places of it */
-	uint32_t next, held; /* @held: released, but the peer maps them */
+	unsigned int owner; /* of the arena: an address space, or 0 */
+	bool forked;	    /* a child had places of it */
+	/* @held: released, but the peer maps them; @lost: since @next */
+	uint32_t next, held, lost;
 	struct page pages[LAST_INDEX];
 };
 
