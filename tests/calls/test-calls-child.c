@@ -218,8 +218,8 @@ void a_child_can_be_kept_out(void **state)
 }
 
 /*
- * MADV_DONTFORK kept pages from the child: some of a share, in a window with
- * our driver, and all of the first. What it has in their place is its own.
+ * MADV_DONTFORK kept pages from the child: some of a share that is in an arena
+ * with our driver, and all of the first. What it has in their place is its own.
  */
 static int close_kept_out(unsigned char *const pages[2])
 {
