@@ -9,7 +9,7 @@
 
 #define PAGE 4096
 /* The places of the first arena. */
-#define ARENA 65536
+#define ARENA 1024u
 
 /* Its first share has a mapping of its own. */
 extern gntshr_handle *h;
