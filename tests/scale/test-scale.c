@@ -129,8 +129,7 @@ static void one_more_costs_the_same(void **state)
 	assert_int_equal(gntshr_close(h), 0);
 }
 
-/* The live ones are this process's, in the windows and the table of a handle.
- */
+/* The live ones are this process's, in the arenas and the table of a handle. */
 static void one_more_here_costs_little_more(void **state)
 {
 	gntshr_handle *h = gntshr_open(NULL, 0);
