@@ -52,7 +52,8 @@ struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
  */
 static bool chunk_is_ours(struct page *head, struct page *end)
 {
-	int held = page_count(head), count = page_private(head), mapped = 0;
+	int held = page_count(head), count = page_private(head);
+	int mapped = 0, most = 0;
 	struct page *page;
 
 	/*
@@ -60,9 +61,11 @@ static bool chunk_is_ours(struct page *head, struct page *end)
 	 * other way round, what else holds the chunk could pass for it.
 	 */
 	smp_rmb();
-	for (page = head; page < end; page++)
+	for (page = head; page < end; page++) {
 		mapped += map_count(page);
-	return mapped == count && held == 1 + count;
+		most |= map_count(page);
+	}
+	return mapped == count && most == 1 && held == 1 + count;
 }
 
 /* Whoever got copies may come to be the only one that maps pages of it. */
@@ -153,6 +156,7 @@ long places_needed(struct gntalloc_file *file, struct gntalloc_pos pos,
 		count -= some;
 		if (!count)
 			return needed;
+		cond_resched();
 		index += some;
 		some = count;
 		pos = arena_piece(file, index, &some);

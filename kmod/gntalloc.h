@@ -265,6 +265,7 @@ static inline void spare_sub(struct gntalloc_file *file,
 	atomic_sub(count, &spare_pages);
 }
 unsigned int spare_take(unsigned int want);
+bool spare_drop(struct gntalloc_file *file);
 void file_list(struct gntalloc_file *file);
 void file_delist(struct gntalloc_file *file);
 int spare_init(void);

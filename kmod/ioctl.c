@@ -117,7 +117,7 @@ static long ioctl_alloc(struct gntalloc_file *file,
 		err = pages_charge(op.count);
 		if (!err)
 			err = make_blocks(&op, &blocks);
-	} while (err == -ENOMEM && spare_take(U32_MAX));
+	} while (err == -ENOMEM && spare_drop(file));
 	if (err)
 		return err;
 

@@ -168,11 +168,12 @@ static struct lingering *newest_with_room(unsigned int count)
 void pages_linger(const struct gntalloc_ending *ending, u32 which)
 {
 	struct lingering *record;
-	struct gntalloc_ending some = *ending;
+	struct gntalloc_ending some;
 
-	keep(&some, which);
-	if (!some.count)
+	if (!which)
 		return;
+	some = *ending;
+	keep(&some, which);
 
 	spin_lock(&list_lock);
 	record = newest_with_room(some.count);
@@ -246,7 +247,9 @@ int pages_charge(u32 count)
 	if (try_charge(count))
 		return 0;
 	linger_reap();
-	while (count <= READ_ONCE(limit)) {
+	/* Not in vain. */
+	while (atomic_read(&used) - atomic_read(&spare_pages) + (u64)count <=
+	       READ_ONCE(limit)) {
 		if (try_charge(count))
 			return 0;
 		if (!spare_take(count))

@@ -162,7 +162,7 @@ void page_flush(struct gntalloc_ending *ending)
 		else if (!(ended & BIT(i)))
 			get_page(ending->pages[i]);
 	}
-	pages_linger(ending, ~ended);
+	pages_linger(ending, ~ended & GENMASK(ending->count - 1, 0));
 	pages_uncharge(hweight32(ended & ~own));
 	pages_put(ending, ended & own);
 }

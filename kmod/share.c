@@ -160,7 +160,7 @@ static noinline long get_and_share(struct gntalloc_file *file,
 			needed = err;
 		else
 			needed = fill_and_share(file, op, refs, &fresh);
-		if (needed == -ENOMEM && spare_take(U32_MAX))
+		if (needed == -ENOMEM && spare_drop(file))
 			needed = max_t(u32, fresh.count, 1);
 	} while (needed > 0);
 	fresh_put(&fresh);

@@ -28,13 +28,21 @@ static DECLARE_DELAYED_WORK(look_after_work, look_after);
 
 static unsigned int spare_idle = 2000;
 
+/* All files with an arena; whoever has it keeps each from its release. */
+static DEFINE_MUTEX(files_lock);
+static LIST_HEAD(files);
+
 /* The next look may be a long while off. */
 static int set_idle(const char *value, const struct kernel_param *kp)
 {
 	int err = param_set_uint(value, kp);
 
-	if (!err && delayed_work_pending(&look_after_work))
+	/* Without a file the module may be about to go. */
+	mutex_lock(&files_lock);
+	if (!err && !list_empty(&files) &&
+	    delayed_work_pending(&look_after_work))
 		mod_delayed_work(system_percpu_wq, &look_after_work, 0);
+	mutex_unlock(&files_lock);
 	return err;
 }
 module_param_call(spare_idle, set_idle, param_get_uint, &spare_idle, 0644);
@@ -56,10 +64,6 @@ static int get_spare(char *buffer, const struct kernel_param *kp)
 }
 module_param_call(spare, only_read, get_spare, NULL, 0444);
 MODULE_PARM_DESC(spare, "Pages that wait for their next share");
-
-/* All files with an arena; whoever has it keeps each from its release. */
-static DEFINE_MUTEX(files_lock);
-static LIST_HEAD(files);
 
 static void look_later(void)
 {
@@ -145,6 +149,17 @@ unsigned int spare_take(unsigned int want)
 	return got;
 }
 
+/* Take all of this file's, which is out of memory. Were there any? */
+bool spare_drop(struct gntalloc_file *file)
+{
+	unsigned int got;
+
+	mutex_lock(&file->lock);
+	got = take(file, UINT_MAX);
+	mutex_unlock(&file->lock);
+	return got;
+}
+
 /*
  * What was spare all the time since the last look was not needed. A file that
  * nobody uses has none after the second.
@@ -155,7 +170,9 @@ static void look_after(struct work_struct *work)
 
 	mutex_lock(&files_lock);
 	list_for_each_entry(file, &files, link) {
-		mutex_lock(&file->lock);
+		/* Whoever has it needs them now. */
+		if (!mutex_trylock(&file->lock))
+			continue;
 		take(file, file->least_spare);
 		file->least_spare = file->spare;
 		mutex_unlock(&file->lock);

@@ -162,9 +162,6 @@ void places_that_were_changed(void **state)
 	assert_errno(unshare_at(0, 4), EINVAL);
 	assert_int_equal(mprotect(arena + PAGE, PAGE, PROT_READ | PROT_WRITE),
 			 0);
-	assert_int_equal(madvise(arena + PAGE, PAGE, MADV_DONTFORK), 0);
-	assert_errno(unshare_at(0, 4), EINVAL);
-	assert_int_equal(madvise(arena + PAGE, PAGE, MADV_DOFORK), 0);
 	pid = keeper(4, 0x55, &go);
 	assert_errno(unshare_at(0, 4), EBUSY);
 	assert_counts(4, 0, 0);
@@ -173,6 +170,13 @@ void places_that_were_changed(void **state)
 	assert_int_equal(munmap(arena, 4 * PAGE), 0);
 	wait_until_used_is(0);
 	assert_int_equal(remote_try(refs, 4), 0);
+
+	/* That cannot be taken back. */
+	assert_int_equal(share_unlisted(4, 2), 0);
+	assert_int_equal(madvise(arena + 4 * PAGE, PAGE, MADV_DONTFORK), 0);
+	assert_errno(unshare_at(4, 2), EINVAL);
+	assert_int_equal(munmap(arena + 4 * PAGE, 2 * PAGE), 0);
+	wait_until_used_is(0);
 }
 
 void parts_of_an_arena_go(void **state)
