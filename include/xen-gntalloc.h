@@ -33,8 +33,8 @@
 #define GNTALLOC_ARENA (1ull << 62)
 
 /*
- * As if DEALLOC_GREF came right after SHARE: the pages are shared for as long as
- * a process maps them.
+ * As if DEALLOC_GREF came right after SHARE: the pages are shared for as long
+ * as a process maps them.
  */
 #define GNTALLOC_FLAG_UNLISTED 0x8000
 

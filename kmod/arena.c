@@ -95,7 +95,7 @@ static __always_inline bool chunk_can_serve(struct gntalloc_block *block,
 	if (behind == head + 1) {
 		if (page_count(head) != 2 || page_private(head) != 1)
 			return false;
-		smp_rmb();
+		smp_rmb(); /* as in chunk_is_ours() */
 		return map_count(head) == 1;
 	}
 	return chunk_is_ours(head, behind);

@@ -224,15 +224,16 @@ int refs_claim(grant_ref_t *refs, unsigned int count)
 			got += some;
 			if (got == count)
 				return 0;
-		} else if (reaped) {
-			refs_release(refs, got);
-			pr_info_ratelimited("the grant table is full\n");
-			return -ENOSPC;
-		} else {
-			reaped = true;
-			linger_reap();
+			continue;
 		}
+		if (reaped)
+			break;
+		reaped = true;
+		linger_reap();
 	}
+	refs_release(refs, got);
+	pr_info_ratelimited("the grant table is full\n");
+	return -ENOSPC;
 }
 
 /*
