@@ -21,9 +21,8 @@
  *	reap lock		who tries the lingering pages again (linger.c)
  *	refs lock		references that rest (refs.c)
  *	list lock		the list of lingering pages, a spinlock
- * User memory is touched with none of ours held: a fault takes mmap_lock.
- *Memory is allocated under the lock of a file, so a shrinker may only try for
- *it.
+ * User memory is touched with none of ours held: a fault takes mmap_lock. Memory
+ * is allocated with the lock of a file held, so a shrinker may only try for it.
  */
 #ifndef GNTALLOC_H
 #define GNTALLOC_H
@@ -135,8 +134,7 @@ static inline u32 *block_notify(struct gntalloc_block *block)
 	return block_refs(block) + block->count;
 }
 
-/* Of a page that was just put into its place: not even its owner wrote to it.
- */
+/* Of a page that was just put into its place, where nobody wrote to it yet. */
 #define NOTIFY_FRESH BIT(0)
 
 static inline bool is_spare(struct gntalloc_block *block, unsigned int i)

@@ -61,7 +61,8 @@ int gntshr_sys_grant_frames(uint32_t *used, uint32_t *max)
 
 bool gntshr_sys_cpuid(uint32_t leaf, uint32_t regs[4])
 {
-	fake.cpuid_asked++;
+	/* Asked without the lock of a handle. */
+	__atomic_add_fetch(&fake.cpuid_asked, 1, __ATOMIC_RELAXED);
 	memset(regs, 0, 4 * sizeof(*regs));
 	if (fake.cpuid_base && leaf == fake.cpuid_base) {
 		regs[0] = leaf + fake.cpuid_leaves;
