@@ -21,8 +21,9 @@
  *	reap lock		who tries the lingering pages again (linger.c)
  *	refs lock		references that rest (refs.c)
  *	list lock		the list of lingering pages, a spinlock
- * User memory is touched with none of ours held: a fault takes mmap_lock. Memory
- * is allocated with the lock of a file held, so a shrinker may only try for it.
+ * User memory is touched with none of ours held: a fault takes mmap_lock.
+ * Memory is allocated with the lock of a file held, so a shrinker may only try
+ * for it.
  */
 #ifndef GNTALLOC_H
 #define GNTALLOC_H
