@@ -199,6 +199,25 @@ static void are_given_up(void **state)
 	assert_int_equal(fake.arenas, 4);
 }
 
+/* Which of it is left cannot be known: it stays mapped. */
+static void close_cannot_tell_holes(void **state)
+{
+	char *old = make_share(1, true);
+
+	(void)state;
+	fake.fail_errno = EBUSY;
+	fake.fail_at = fake.steps + 1;
+	make_share(1, true);
+	/* Behind the end of both shares and what is left of the arenas. */
+	fake.fail_errno = EACCES;
+	fake.fail_at = fake.steps + 6;
+	assert_int_equal(gntshr_close(h), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(fake.failed, FAKE_MAPPINGS);
+	fake_program_unmaps(old, ARENA * PAGE);
+	h = NULL;
+}
+
 /* Unmapped by the program, then unshared: as with a mapping of its own. */
 static void end_what_the_program_unmapped(void **state)
 {
@@ -336,6 +355,7 @@ int main(void)
 		test(end_at_close_behind_fork),
 		test(do_not_come_back_to_holes),
 		test(are_given_up),
+		test(close_cannot_tell_holes),
 		test(end_what_the_program_unmapped),
 		test(end_where_another_share_lies),
 		test(come_where_the_program_unmapped),
