@@ -94,12 +94,17 @@ clean-local:
 
 # libxengnttab's calls on top of ours; its header and itself are needed.
 if HAVE_PEER
-unit_programs += tests/unit/test-xengntshr
-tests_unit_test_xengntshr_SOURCES = tests/unit/test-xengntshr.c \
-	compat/xengntshr.c
-tests_unit_test_xengntshr_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src \
-	$(PEER_CFLAGS)
+unit_programs += tests/unit/test-xengntshr tests/unit/test-xengntshr-arena
+unit_compat = compat/xengntshr.c tests/unit/compat-handle.c \
+	tests/unit/compat-handle.h
+unit_compat_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/src $(PEER_CFLAGS)
+tests_unit_test_xengntshr_SOURCES = tests/unit/test-xengntshr.c $(unit_compat)
+tests_unit_test_xengntshr_CPPFLAGS = $(unit_compat_cppflags)
 tests_unit_test_xengntshr_LDFLAGS = $(unit_ldflags)
+tests_unit_test_xengntshr_arena_SOURCES = tests/unit/test-xengntshr-arena.c \
+	$(unit_compat)
+tests_unit_test_xengntshr_arena_CPPFLAGS = $(unit_compat_cppflags)
+tests_unit_test_xengntshr_arena_LDFLAGS = $(unit_ldflags)
 TESTS += tests/unit/test-compat
 endif
 EXTRA_DIST += tests/unit/test-compat
