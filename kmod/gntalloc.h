@@ -33,6 +33,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mm_types.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
@@ -234,6 +235,7 @@ void file_settle(struct gntalloc_file *file, u64 index, u64 count);
 void file_release(struct gntalloc_file *file);
 
 /* linger.c: pages that cannot be given back yet, and what all pages count */
+int only_read(const char *value, const struct kernel_param *kp);
 int pages_charge(u32 count);
 void pages_uncharge(u32 count);
 void pages_linger(const struct gntalloc_ending *ending, u32 which);

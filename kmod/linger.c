@@ -35,7 +35,7 @@ MODULE_PARM_DESC(limit, "Pages that may be shared or lingering at once");
 static atomic_t used;
 
 /* Whoever loads the module may name any parameter; a set must be there. */
-static int only_read(const char *value, const struct kernel_param *kp)
+int only_read(const char *value, const struct kernel_param *kp)
 {
 	pr_err("%s can only be read\n", kp->name);
 	return -EPERM;
@@ -248,7 +248,7 @@ int pages_charge(u32 count)
 		return 0;
 	linger_reap();
 	/* Not in vain. */
-	while (atomic_read(&used) - atomic_read(&spare_pages) + (u64)count <=
+	while ((s64)atomic_read(&used) - atomic_read(&spare_pages) + count <=
 	       READ_ONCE(limit)) {
 		if (try_charge(count))
 			return 0;

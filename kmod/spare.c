@@ -52,12 +52,6 @@ MODULE_PARM_DESC(spare_idle,
 /* Of all files. */
 atomic_t spare_pages;
 
-static int only_read(const char *value, const struct kernel_param *kp)
-{
-	pr_err("%s can only be read\n", kp->name);
-	return -EPERM;
-}
-
 static int get_spare(char *buffer, const struct kernel_param *kp)
 {
 	return sysfs_emit(buffer, "%u\n", atomic_read(&spare_pages));
@@ -84,50 +78,40 @@ void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
 }
 
 /*
- * Take spare pages from @i on out of @block, those that lie in a row and @max
- * at the most. Returns how many.
+ * Take spare pages from @pos on out of their places, those that lie in a row
+ * and @max at the most. Returns how many.
  */
-static unsigned int take_row(struct gntalloc_ending *ending,
-			     struct gntalloc_file *file,
-			     struct gntalloc_block *block, unsigned int i,
-			     unsigned int max)
+static unsigned int take_row(struct gntalloc_file *file,
+			     struct gntalloc_pos pos, unsigned int max)
 {
 	unsigned int count = 0;
 
-	while (i + count < block->count && count < max &&
-	       is_spare(block, i + count))
+	while (pos.i + count < pos.block->count && count < max &&
+	       is_spare(pos.block, pos.i + count))
 		count++;
 	if (count)
-		unmap_mapping_range(&file->mapping,
-				    (block->first + i) << PAGE_SHIFT,
-				    (loff_t)count << PAGE_SHIFT, 1);
-	for (max = i + count; i < max; i++)
-		block_take_out(ending, file, block, i);
+		take_out(file, pos, count);
 	return count;
 }
 
 /* Up to @want spare pages go, those that are used last first. */
 static unsigned int take(struct gntalloc_file *file, unsigned int want)
 {
-	struct gntalloc_ending ending = { 0 };
-	struct gntalloc_block *block;
 	struct rb_node *node, *before;
-	unsigned int got = 0, i;
+	struct gntalloc_pos pos;
+	unsigned int got = 0;
 
 	lockdep_assert_held(&file->lock);
 	for (node = rb_last(&file->blocks); node && got < want && file->spare;
 	     node = before) {
 		before = rb_prev(node);
-		block = rb_entry(node, struct gntalloc_block, node);
-		for (i = 0; block->spare && i < block->count && got < want; i++)
-			got += take_row(&ending, file, block, i, want - got);
-		if (!block->live) {
-			file_remove(file, block);
-			block_free(block);
-		}
-		cond_resched();
+		pos.block = rb_entry(node, struct gntalloc_block, node);
+		for (pos.i = 0;
+		     pos.block->spare && pos.i < pos.block->count && got < want;
+		     pos.i++)
+			got += take_row(file, pos, want - got);
+		settle_block(file, pos.block);
 	}
-	page_flush(&ending);
 	return got;
 }
 
