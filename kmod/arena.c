@@ -72,8 +72,11 @@ static bool chunk_is_ours(struct page *head, struct page *end)
 void chunk_copied(struct page *page)
 {
 	struct page *head = compound_head(page);
+	unsigned long old;
 
-	set_page_private(head, page_private(head) | CHUNK_COPIED);
+	do
+		old = READ_ONCE(head->private);
+	while (cmpxchg(&head->private, old, old | CHUNK_COPIED) != old);
 }
 
 /*
@@ -179,7 +182,8 @@ int fresh_get(struct gntalloc_fresh *fresh, u32 count)
 	while (fresh->count < count) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		page = pages_alloc(count - fresh->count, CHUNK_ORDER_MAX,
+		page = pages_alloc(count - fresh->count,
+				   pages_plenty() ? CHUNK_ORDER_MAX : 0,
 				   __GFP_COMP, &order);
 		if (!page)
 			return -ENOMEM;
@@ -204,15 +208,17 @@ static struct page *fresh_next(struct gntalloc_fresh *fresh)
 	return head + n;
 }
 
-/* A chunk of which a part has a place is of the places from now on. */
+/* A chunk of which a part has a place is of the places from now on, whole. */
 static void fresh_settle(struct gntalloc_fresh *fresh)
 {
 	struct page *head =
 		list_first_entry_or_null(&fresh->chunks, struct page, lru);
+	u32 left;
 
 	if (head && page_private(head)) {
-		fresh->count -=
-			(1u << compound_order(head)) - page_private(head);
+		left = (1u << compound_order(head)) - page_private(head);
+		fresh->count -= left;
+		fresh->charged -= left;
 		list_del(&head->lru);
 	}
 }

@@ -178,7 +178,7 @@ struct gntalloc_ending {
 
 /*
  * In the private of a chunk's first page, beside the number of its pages that
- * are in their places: another process may map some of them, by fork.
+ * are in their places or linger: another process may map some of them, by fork.
  */
 #define CHUNK_COPIED BIT(16)
 
@@ -223,8 +223,9 @@ void events_lost(void);
 void page_end(struct gntalloc_ending *ending, struct page *page,
 	      grant_ref_t ref);
 void page_flush(struct gntalloc_ending *ending);
+bool leave_chunk(struct page *page);
 u32 pages_idle(const struct gntalloc_ending *ending);
-void pages_put(struct gntalloc_ending *ending, u32 which);
+u32 pages_put(struct gntalloc_ending *ending, u32 which);
 void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
 		    struct gntalloc_block *block, unsigned int i);
 struct gntalloc_block *settle_block(struct gntalloc_file *file,
@@ -237,6 +238,7 @@ void file_release(struct gntalloc_file *file);
 /* linger.c: pages that cannot be given back yet, and what all pages count */
 int only_read(const char *value, const struct kernel_param *kp);
 int pages_charge(u32 count);
+bool pages_plenty(void);
 void pages_uncharge(u32 count);
 void pages_linger(const struct gntalloc_ending *ending, u32 which);
 void linger_reap(void);

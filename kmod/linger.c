@@ -49,8 +49,7 @@ module_param_call(used, only_read, get_used, NULL, 0444);
 MODULE_PARM_DESC(used, "Pages that count against limit now");
 
 /*
- * Pages that linger, each with a reference to it that is ours. It lives until
- * the last of them is given back.
+ * Pages that linger. It lives until the last of them is given back.
  *
  * @some	at least one of them, GNTALLOC_ENDING_MAX at most
  */
@@ -103,10 +102,10 @@ static void keep(struct gntalloc_ending *some, u32 which)
  */
 static unsigned int reap(unsigned int max)
 {
-	unsigned int tried, count = 0;
+	unsigned int tried, returned, count = 0;
 	struct gntalloc_ending gone;
 	struct lingering *first;
-	u32 ended;
+	u32 left;
 
 	lockdep_assert_held(&reap_lock);
 	for (tried = 0; tried < max;) {
@@ -114,11 +113,14 @@ static unsigned int reap(unsigned int max)
 		if (!first)
 			break;
 		gone = first->some;
-		ended = refs_end(gone.refs, gone.count, pages_idle(&gone));
-		keep(&first->some, ~ended);
+		left = pages_put(&gone, refs_end(gone.refs, gone.count,
+						 pages_idle(&gone)));
+		first->some = gone;
+		keep(&first->some, left);
+		returned = gone.count - first->some.count;
 
 		spin_lock(&list_lock);
-		lingering -= hweight32(ended);
+		lingering -= returned;
 		if (first->some.count)
 			list_add_tail(&first->link, &list);
 		spin_unlock(&list_lock);
@@ -126,8 +128,7 @@ static unsigned int reap(unsigned int max)
 			kfree(first);
 
 		tried += gone.count;
-		pages_put(&gone, ended);
-		count += hweight32(ended);
+		count += returned;
 		cond_resched();
 	}
 	return count;
@@ -161,9 +162,9 @@ static struct lingering *newest_with_room(unsigned int count)
 }
 
 /*
- * Those pages of @ending whose bit is set in @which linger, with a reference
- * that is ours. That cannot fail: small memory like this is waited for. A
- * newcomer is tried soon, however long the others have been waiting.
+ * Those pages of @ending whose bit is set in @which linger. That cannot fail:
+ * small memory like this is waited for. A newcomer is tried soon, however long
+ * the others have been waiting.
  */
 void pages_linger(const struct gntalloc_ending *ending, u32 which)
 {
@@ -212,18 +213,22 @@ void linger_reap(void)
 void linger_exit(void)
 {
 	struct lingering *record, *next;
+	struct page *page;
 	unsigned int i;
 
 	cancel_delayed_work_sync(&retry_work);
 	linger_reap();
 	list_for_each_entry_safe(record, next, &list, link) {
 		for (i = 0; i < record->some.count; i++) {
+			page = record->some.pages[i];
+			/* What has to wait has a reference of its own then. */
+			if (leave_chunk(page))
+				get_page(page);
 			if (record->some.refs[i])
-				gnttab_end_foreign_access(
-					record->some.refs[i],
-					record->some.pages[i]);
+				gnttab_end_foreign_access(record->some.refs[i],
+							  page);
 			else
-				put_page(record->some.pages[i]);
+				put_page(page);
 		}
 		kfree(record);
 	}
@@ -261,6 +266,16 @@ int pages_charge(u32 count)
 		READ_ONCE(limit), count, atomic_read(&used),
 		READ_ONCE(lingering));
 	return -ENOSPC;
+}
+
+/*
+ * A chunk counts, and stays, as long as one of its pages does, so that a spare
+ * one may not be worth anything to others: of more than half of the limit each
+ * page is on its own.
+ */
+bool pages_plenty(void)
+{
+	return atomic_read(&used) <= READ_ONCE(limit) / 2;
 }
 
 void pages_uncharge(u32 count)

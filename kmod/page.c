@@ -114,74 +114,91 @@ void page_end(struct gntalloc_ending *ending, struct page *page,
 }
 
 /*
- * Which pages nothing but this module has. A page that some kernel code still
- * does I/O on is not given back. One of a chunk may be: the chunk stays.
+ * Pages of a chunk have one reference together, and the private of its first
+ * page says how many of them are in places or linger. One leaves, unless it is
+ * the last, which takes the chunk along. Those that linger leave without the
+ * lock of the file.
  */
-u32 pages_idle(const struct gntalloc_ending *ending)
+bool leave_chunk(struct page *page)
 {
-	unsigned int i;
-	u32 idle = 0;
+	struct page *head = compound_head(page);
+	unsigned long old;
 
-	for (i = 0; i < ending->count; i++)
-		if (PageCompound(ending->pages[i]) ||
-		    page_count(ending->pages[i]) == 1)
-			idle |= BIT(i);
-	return idle;
+	if (!PageCompound(page))
+		return false;
+	do {
+		old = READ_ONCE(head->private);
+		if ((old & ~CHUNK_COPIED) == 1)
+			return false;
+	} while (cmpxchg(&head->private, old, old - 1) != old);
+	return true;
 }
 
 /*
- * Pages of a chunk have one reference together, and a count of those that are
- * in their places, under the lock of the file. One leaves; was it the last, and
- * the reference is its own now?
+ * Which pages may be given back: not those that some kernel code still does I/O
+ * on. A chunk is asked with its last page.
  */
-static bool leave_chunk(struct page *page)
+u32 pages_idle(const struct gntalloc_ending *ending)
 {
-	struct page *head = compound_head(page);
-	unsigned long left = 0;
+	struct page *head;
+	unsigned int i;
+	u32 idle = 0;
 
-	if (PageCompound(page)) {
-		left = page_private(head) - 1;
-		if (!(left & ~CHUNK_COPIED))
-			left = 0;
+	for (i = 0; i < ending->count; i++) {
+		head = compound_head(ending->pages[i]);
+		if (page_count(head) == 1 ||
+		    (PageCompound(head) &&
+		     (READ_ONCE(head->private) & ~CHUNK_COPIED) > 1))
+			idle |= BIT(i);
 	}
-	set_page_private(head, left);
-	return !left;
+	return idle;
 }
 
 void page_flush(struct gntalloc_ending *ending)
 {
-	u32 ended, own = 0;
-	unsigned int i;
+	u32 ended;
 
 	if (!ending->count)
 		return;
 	ended = refs_end(ending->refs, ending->count, pages_idle(ending));
-	for (i = 0; i < ending->count; i++) {
-		if (leave_chunk(ending->pages[i]))
-			own |= BIT(i);
-		else if (!(ended & BIT(i)))
-			get_page(ending->pages[i]);
-	}
-	pages_linger(ending, ~ended & GENMASK(ending->count - 1, 0));
-	pages_uncharge(hweight32(ended & ~own));
-	pages_put(ending, ended & own);
+	pages_linger(ending, pages_put(ending, ended));
+	ending->count = 0;
 }
 
-/* Give back those pages of @ending whose bit is set in @which; then it is
- * empty.
+/*
+ * Give back those pages of @ending whose bit is set in @which, and whose grant
+ * has ended. Returns the bits of all that are still to be kept.
  */
-void pages_put(struct gntalloc_ending *ending, u32 which)
+u32 pages_put(struct gntalloc_ending *ending, u32 which)
 {
-	unsigned int i, count = 0;
+	struct page *heads[GNTALLOC_ENDING_MAX] __not_cleared;
+	unsigned int i, put = 0, count = 0;
+	struct page *head;
+	u32 left = 0;
 
-	for (i = 0; i < ending->count; i++)
-		if (which & BIT(i))
-			ending->pages[count++] = ending->pages[i];
-	ending->count = 0;
-	if (count) {
-		release_pages(ending->pages, count);
+	for (i = 0; i < ending->count; i++) {
+		if (!(which & BIT(i))) {
+			left |= BIT(i);
+			continue;
+		}
+		ending->refs[i] = 0;
+		if (leave_chunk(ending->pages[i]))
+			continue;
+		head = compound_head(ending->pages[i]);
+		/* Others of its chunk were there when it was found idle. */
+		if (page_count(head) != 1) {
+			left |= BIT(i);
+			continue;
+		}
+		set_page_private(head, 0);
+		count += 1u << compound_order(head);
+		heads[put++] = head;
+	}
+	if (put) {
+		release_pages(heads, put);
 		pages_uncharge(count);
 	}
+	return left;
 }
 
 /* Page @i of @block leaves its place, mapped by nobody here. */
@@ -195,14 +212,9 @@ void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
 	block->live--;
 	if (!ref)
 		spare_sub(file, block, 1);
-	if (ref || !PageCompound(page)) {
+	/* Of a spare one nothing is left to end, unless it is the last. */
+	if (ref || !leave_chunk(page))
 		page_end(ending, page, ref);
-		return;
-	}
-	/* Nothing is left to end, and what else holds it has the chunk. */
-	pages_uncharge(1);
-	if (leave_chunk(page))
-		put_page(page);
 }
 
 /*

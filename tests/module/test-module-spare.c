@@ -53,7 +53,9 @@ void a_spare_page_holds_zeros_again(void **state)
 	uint64_t frames[8];
 
 	(void)state;
-	share_and_write(1);
+	share_singly(0, 8);
+	peer_finds_zeros(8);
+	memset(arena, 0xA5, 8 * PAGE);
 	for (uint32_t i = 0; i < 8; i++)
 		frames[i] = frame(i);
 	/* As it was left; written to after that; parts; in another order. */
@@ -103,7 +105,7 @@ void spare_pages_have_a_bound(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(most) / sizeof(*most); i++) {
 		set_parameter("spare_max", most[i]);
-		share(0, 10);
+		share_singly(0, 10);
 		assert_counts(10, 0, 0);
 		unshare(0, 10);
 		assert_counts(most[i], most[i], 0);
@@ -118,7 +120,7 @@ void spare_pages_have_a_bound(void **state)
 	/* Each descriptor has its own. */
 	fd = open_device();
 	arena = map(fd, PLACE(0), PLACES);
-	share(0, 10);
+	share_singly(0, 10);
 	unshare(0, 10);
 	assert_counts(4, 4, 0);
 	munmap(arena, PLACES * PAGE);
@@ -207,7 +209,7 @@ void idle_spare_pages_go(void **state)
 
 	(void)state;
 	set_parameter("spare_idle", 50);
-	share(0, 10);
+	share_singly(0, 10);
 	fill_pattern(arena, 10, 3);
 	slot = remote_map("ro", refs, 5);
 	unshare(5, 5);

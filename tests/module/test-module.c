@@ -227,6 +227,8 @@ int main(int argc, char **argv)
 		test_arena(a_copied_page_leaves_its_place),
 		test_arena(a_page_that_is_not_copied_is_used),
 		test_arena(a_page_in_use_is_not_used),
+		test_arena(what_comes_together_counts_together),
+		test_arena(a_page_in_use_keeps_what_came_with_it),
 		test_arena(a_spare_page_holds_zeros_again),
 		test_arena(spare_pages_have_a_bound),
 		test_arena(spare_pages_give_way),
