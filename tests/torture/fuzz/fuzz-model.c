@@ -2,6 +2,7 @@
 /* What the module promises, as simple as it can be told: no system call here.
  */
 
+#include <errno.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -113,6 +114,34 @@ void model_refill(unsigned int file, uint32_t index)
 	model_not_spare(page);
 	*page = (struct page){ .live = true, .listed = true };
 	fuzz->m.live++;
+}
+
+/*
+ * How many pages may count beside those that are there: up to eight places get
+ * theirs in one piece, which counts until the last of them is given back.
+ */
+uint32_t model_companions(void)
+{
+	uint32_t pages = fuzz->m.maybe;
+
+	for (int i = 0; i < FILES; i++)
+		for (unsigned int n = FIRST_PLACE; n < LAST_INDEX; n++)
+			pages += fuzz->m.files[i].pages[n].live ||
+				 fuzz->m.files[i].pages[n].spare;
+	for (int i = 0; i < PEER_SLOTS * PEER_PAGES; i++)
+		pages += fuzz->m.left[i].peer_maps > 0;
+	return 7 * pages;
+}
+
+/* Are @count more pages too many? Where that is not known it is as @got says.
+ */
+bool model_no_room(uint32_t count, int got)
+{
+	long room = LIMIT - fuzz->m.base - fuzz->m.live - fuzz->m.held - count;
+
+	if (room < 0)
+		fuzz->m.maybe = 0;
+	return room < 0 || (got == ENOSPC && room < (long)model_companions());
 }
 
 /* What the peer or more than one mapping has cannot stay, the others may. */

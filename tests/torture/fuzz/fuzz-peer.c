@@ -253,10 +253,17 @@ void step_reap(const struct step *step)
 	fuzz->m.maybe = 0;
 }
 
-/* What the peer let go of may be gone or not. */
-static bool between(long value, long least)
+/* What the peer let go of may be gone or not; @beside: what else may be. */
+static bool between(long value, long least, long beside)
 {
-	return value >= least && value <= least + (long)fuzz->m.maybe;
+	return value >= least && value <= least + fuzz->m.maybe + beside;
+}
+
+/* Companions are looked for where there must be some. */
+static bool used_is(long value, long least)
+{
+	return between(value, least, 0) ||
+	       between(value, least, model_companions());
 }
 
 /*
@@ -280,7 +287,7 @@ void check_counters(void)
 	if (fuzz->arenas)
 		spare = read_counter(fuzz->spare_fd);
 	live += spare;
-	if (!between(used, live + held) || !between(lingering, held) ||
+	if (!used_is(used, live + held) || !between(lingering, held, 0) ||
 	    spare < 0 || spare > fuzz->m.spare)
 		deviation(
 			"counters: used is %ld, lingering %ld, spare %ld of at most %u; live are %ld, the peer maps %ld of those released, it let go of %u",

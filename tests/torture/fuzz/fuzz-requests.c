@@ -144,7 +144,7 @@ static struct ioctl_gntalloc_alloc_gref *alloc_argument(unsigned int room)
 			 (room + 1u) / 2 * 2 * sizeof(uint32_t)));
 }
 
-static int alloc_error(const struct step *step)
+static int alloc_error(const struct step *step, int got)
 {
 	switch (step->how >> 1) {
 	case ALLOC_FLAGS:
@@ -156,10 +156,8 @@ static int alloc_error(const struct step *step)
 	case ALLOC_HUGE:
 		return ENOSPC;
 	}
-	if (fuzz->m.base + fuzz->m.live + fuzz->m.held + step->n > LIMIT) {
-		fuzz->m.maybe = 0;
+	if (model_no_room(step->n, got))
 		return ENOSPC;
-	}
 	return step->how >> 1 == ALLOC_TAIL ? EFAULT : 0;
 }
 
@@ -202,14 +200,13 @@ void step_alloc(const struct step *step)
 	const struct fd *fd = &self()->fds[step->fd];
 	unsigned int kind = step->how >> 1;
 	struct ioctl_gntalloc_alloc_gref *op;
-	int want;
+	int want, got;
 
 	if (!fd->open || fuzz->m.files[fd->file].next +
 					 fuzz->m.files[fd->file].lost +
 					 step->n >
 				 INDICES)
 		return;
-	want = alloc_error(step);
 	op = alloc_argument(kind == ALLOC_TAIL ? step->n / 4 * 2u : step->n);
 	op->domid = fuzz->domid;
 	op->flags = step->how & 1;
@@ -224,8 +221,10 @@ void step_alloc(const struct step *step)
 		op->domid = 77;
 	if (kind == ALLOC_HUGE)
 		op->count = 1u << 31;
-	if (came_to(want, failure(ioctl(fd->number, IOCTL_GNTALLOC_ALLOC_GREF,
-					kind == ALLOC_FAULT ? NULL : op))))
+	got = failure(ioctl(fd->number, IOCTL_GNTALLOC_ALLOC_GREF,
+			    kind == ALLOC_FAULT ? NULL : op));
+	want = alloc_error(step, got);
+	if (came_to(want, got))
 		new_pages(step, fd->file, op);
 	/* These indices are lost, or not. */
 	if (want == ENOSPC || kind == ALLOC_TAIL)

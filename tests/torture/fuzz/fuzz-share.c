@@ -87,10 +87,8 @@ static int share_error(const struct step *step, const struct fd *fd,
 			return EBUSY;
 		fill = fill || page[i].copied || !has_page(fd, index + i);
 	}
-	if (fuzz->m.base + fuzz->m.live + fuzz->m.held + step->n > LIMIT) {
-		fuzz->m.maybe = 0;
+	if (model_no_room(step->n, 0))
 		return ENOSPC;
-	}
 	*any = !mapped && !fill;
 	return mapped || !fill ? 0 : EINVAL;
 }
@@ -167,6 +165,8 @@ void step_share(const struct step *step)
 			    kind == SHARE_FAULT ? NULL : &op));
 	if (any && got == EINVAL)
 		want = EINVAL;
+	if (want != EBUSY && got == ENOSPC && model_no_room(step->n, got))
+		want = ENOSPC;
 	if (came_to(want, got))
 		new_share(step, fd, index);
 }

@@ -219,6 +219,8 @@ void model_peer_unmap(unsigned int slot);
 struct page *model_page(const struct place *place);
 bool model_owns(unsigned int file);
 void model_refill(unsigned int file, uint32_t index);
+uint32_t model_companions(void);
+bool model_no_room(uint32_t count, int got);
 void model_unshare(unsigned int file, uint32_t index, unsigned int count);
 /* A page that was spare is not any more. */
 void model_not_spare(struct page *page);
