@@ -42,9 +42,11 @@ static struct fault_attr __maybe_unused gntalloc_faults = {
 #define fatal_signal_pending(task) (fault() || fatal_signal_pending(task))
 #define mmap_write_lock_killable(mm) \
 	(fault() ? -EINTR : mmap_write_lock_killable(mm))
-/* No memory for page tables. What is mapped after that cannot fail. */
-#define apply_to_page_range(mm, addr, size, fn, data) \
-	(fault() ? -ENOMEM : apply_to_page_range(mm, addr, size, fn, data))
+/* No memory for page tables. */
+#define vm_insert_page(vma, addr, page) \
+	(fault() ? -ENOMEM : vm_insert_page(vma, addr, page))
+#define vm_insert_pages(vma, addr, pages, num) \
+	(fault() ? -ENOMEM : vm_insert_pages(vma, addr, pages, num))
 
 /* It keeps failures out of the log, where the tests see which calls failed. */
 #undef __GFP_NOWARN

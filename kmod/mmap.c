@@ -4,6 +4,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <xen/xen.h>
 
 #include "compat.h"
 #include "gntalloc.h"
@@ -57,26 +58,34 @@ static int must_be_free(pte_t *pte, unsigned long addr, void *data)
 }
 
 /*
- * Insert a run of pages, from @vma on. Their page tables are made first: then
- * nothing can fail, and nothing sleeps in lazy MMU mode, where a PV domain
- * collects what it writes into page tables. Otherwise Xen emulates each write
- * on its own.
+ * Insert a run of pages, from @vma on. A PV domain collects what it writes into
+ * page tables, in lazy MMU mode: otherwise Xen is called for each write. There
+ * nothing may sleep, so that the page tables are made first. One page is less
+ * work without all that.
  */
 int insert_run(struct vm_area_struct *vma, unsigned long addr,
 	       struct gntalloc_pos pos, unsigned long count)
 {
-	int err = apply_to_page_range(vma->vm_mm, addr, count << PAGE_SHIFT,
-				      must_be_free, NULL);
+	bool lazy = xen_pv_domain();
+	int err = 0;
 
+	if (count == 1)
+		return vm_insert_page(vma, addr, pos.block->pages[pos.i]);
+
+	if (lazy)
+		err = apply_to_page_range(vma->vm_mm, addr, count << PAGE_SHIFT,
+					  must_be_free, NULL);
 	while (count && !err) {
 		unsigned long some = min3(count, pos.block->count - pos.i + 0ul,
 					  (vma->vm_end - addr) >> PAGE_SHIFT);
 		unsigned long left = some;
 
-		lazy_mmu_mode_enable();
+		if (lazy)
+			lazy_mmu_mode_enable();
 		err = vm_insert_pages(vma, addr, pos.block->pages + pos.i,
 				      &left);
-		lazy_mmu_mode_disable();
+		if (lazy)
+			lazy_mmu_mode_disable();
 
 		addr += some << PAGE_SHIFT;
 		count -= some;
