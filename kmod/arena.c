@@ -343,7 +343,8 @@ int places_fill(struct gntalloc_file *file, unsigned long addr, u64 index,
 		some = count;
 		pos = arena_piece(file, index, &some);
 		if (!pos.block) {
-			pos.block = block_new(block_first(index));
+			pos.block = block_new(block_first(index),
+					      GNTALLOC_BLOCK_MAX);
 			if (!pos.block) {
 				err = -ENOMEM;
 				break;

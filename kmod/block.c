@@ -34,7 +34,11 @@
 #define CHUNK_ORDER_MAX 0
 #endif
 
-static struct gntalloc_block *alloc(u64 first, unsigned int count)
+/* Pages of a block that is kept, at the most. */
+#define KEPT_MAX 16
+
+/* An empty block. */
+struct gntalloc_block *block_new(u64 first, unsigned int count)
 {
 	struct gntalloc_block *block;
 
@@ -47,23 +51,36 @@ static struct gntalloc_block *alloc(u64 first, unsigned int count)
 	return block;
 }
 
-/* A block of an arena, empty. */
-struct gntalloc_block *block_new(u64 first)
+/*
+ * The kept block of @file for @count pages from @first on. Its pages were all
+ * released, which left it as a new one is, but for what block_alloc() sets.
+ */
+static struct gntalloc_block *kept_block(struct gntalloc_file *file, u64 first,
+					 unsigned int count)
 {
-	return alloc(first, GNTALLOC_BLOCK_MAX);
+	struct gntalloc_block *block = xchg(&file->kept, NULL);
+
+	if (block && block->count == count) {
+		block->first = first;
+		return block;
+	}
+	kfree(block);
+	return NULL;
 }
 
 /*
  * A block with references but without pages, which grants nothing: the grant
  * table is the scarce thing, so it is asked before memory is.
  */
-struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
+struct gntalloc_block *block_alloc(struct gntalloc_file *file, u64 first,
+				   unsigned int count, domid_t domid,
 				   bool readonly)
 {
-	struct gntalloc_block *block;
+	struct gntalloc_block *block = kept_block(file, first, count);
 	int err;
 
-	block = alloc(first, count);
+	if (!block)
+		block = block_new(first, count);
 	if (!block)
 		return ERR_PTR(-ENOMEM);
 
@@ -152,11 +169,17 @@ void block_abort(struct gntalloc_block *block)
 			__free_page(block->pages[i]);
 		pages_uncharge(block->count);
 	}
-	block_free(block);
+	kfree(block);
 }
 
-void block_free(struct gntalloc_block *block)
+/*
+ * Free a block whose pages are all released. A small one is kept for the next
+ * of its size: to pay for it anew costs much of what its pages do.
+ */
+void block_free(struct gntalloc_file *file, struct gntalloc_block *block)
 {
+	if (block->count <= KEPT_MAX)
+		block = xchg(&file->kept, block);
 	kfree(block);
 }
 

@@ -57,6 +57,8 @@
  * @spare	pages in all blocks that are spare
  * @least_spare	the fewest that were since they were last looked at
  *
+ * @kept	a small block without its pages, or NULL; under no lock, but
+ *		with xchg()
  * @mapping	all mappings of this file, so that pages can be taken out of
  *		them: it stands in for that of the inode, which all files share
  * @link	in the list of files with arenas, under its lock
@@ -69,6 +71,7 @@ struct gntalloc_file {
 	struct mm_struct *mm;
 	unsigned int spare, least_spare;
 
+	struct gntalloc_block *kept;
 	struct address_space mapping;
 	struct list_head link;
 };
@@ -202,12 +205,13 @@ struct gntalloc_fresh {
 /* block.c: making blocks and finding them */
 struct page *pages_alloc(unsigned int max, unsigned int order_max, gfp_t gfp,
 			 unsigned int *order);
-struct gntalloc_block *block_new(u64 first);
-struct gntalloc_block *block_alloc(u64 first, unsigned int count, domid_t domid,
+struct gntalloc_block *block_new(u64 first, unsigned int count);
+struct gntalloc_block *block_alloc(struct gntalloc_file *file, u64 first,
+				   unsigned int count, domid_t domid,
 				   bool readonly);
 int block_fill(struct gntalloc_block *block);
 void block_abort(struct gntalloc_block *block);
-void block_free(struct gntalloc_block *block);
+void block_free(struct gntalloc_file *file, struct gntalloc_block *block);
 void file_insert(struct gntalloc_file *file, struct gntalloc_block *block);
 void file_remove(struct gntalloc_file *file, struct gntalloc_block *block);
 struct gntalloc_pos file_find(struct gntalloc_file *file, u64 index);

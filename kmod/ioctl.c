@@ -21,7 +21,8 @@ static void abort_blocks(struct list_head *blocks)
 }
 
 /* Make all blocks for @op, or none. The pages are charged already. */
-static int make_blocks(const struct ioctl_gntalloc_alloc_gref *op,
+static int make_blocks(struct gntalloc_file *file,
+		       const struct ioctl_gntalloc_alloc_gref *op,
 		       struct list_head *blocks)
 {
 	bool readonly = !(op->flags & GNTALLOC_FLAG_WRITABLE);
@@ -33,7 +34,7 @@ static int make_blocks(const struct ioctl_gntalloc_alloc_gref *op,
 	while (left) {
 		u32 count = min_t(u32, left, GNTALLOC_BLOCK_MAX);
 
-		block = block_alloc(first, count, op->domid, readonly);
+		block = block_alloc(file, first, count, op->domid, readonly);
 		if (IS_ERR(block)) {
 			err = PTR_ERR(block);
 			goto undo;
@@ -116,7 +117,7 @@ static long ioctl_alloc(struct gntalloc_file *file,
 	do {
 		err = pages_charge(op.count);
 		if (!err)
-			err = make_blocks(&op, &blocks);
+			err = make_blocks(file, &op, &blocks);
 	} while (err == -ENOMEM && spare_drop(file));
 	if (err)
 		return err;

@@ -44,6 +44,7 @@ static int gntalloc_release(struct inode *inode, struct file *filp)
 	if (file->mm)
 		mmdrop(file->mm);
 	filp->f_mapping = inode->i_mapping;
+	kfree(file->kept);
 	kfree(file);
 	return 0;
 }

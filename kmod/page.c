@@ -244,7 +244,7 @@ struct gntalloc_block *settle_block(struct gntalloc_file *file,
 
 	if (!block->live) {
 		file_remove(file, block);
-		block_free(block);
+		block_free(file, block);
 	}
 	cond_resched();
 	return next;
