@@ -287,6 +287,7 @@ void refs_exit(void);
 /* ioctl.c, arena.c, share.c, mmap.c: the device */
 long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
 bool fits_grant_table(u32 count);
+bool copy_refs_out(u32 __user *to, const grant_ref_t *refs, u32 count);
 long ioctl_share(struct gntalloc_file *file,
 		 struct ioctl_gntalloc_share __user *arg);
 long ioctl_unshare(struct gntalloc_file *file,

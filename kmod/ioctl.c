@@ -59,13 +59,20 @@ undo:
 	return err;
 }
 
+/* A single one, which is what most programs share, is put there at once. */
+bool copy_refs_out(u32 __user *to, const grant_ref_t *refs, u32 count)
+{
+	if (count == 1)
+		return put_user(*refs, to);
+	return copy_to_user(to, refs, count * sizeof(*refs));
+}
+
 static int copy_refs(struct list_head *blocks, u32 __user *to)
 {
 	struct gntalloc_block *block;
 
 	list_for_each_entry(block, blocks, link) {
-		if (copy_to_user(to, block_refs(block),
-				 block->count * sizeof(*to)))
+		if (copy_refs_out(to, block_refs(block), block->count))
 			return -EFAULT;
 		to += block->count;
 	}
@@ -127,7 +134,7 @@ static long ioctl_alloc(struct gntalloc_file *file,
 	 * then nobody can use them and they can be taken back.
 	 */
 	if (copy_refs(&blocks, arg->gref_ids) ||
-	    copy_to_user(&arg->index, &op.index, sizeof(op.index))) {
+	    put_user(op.index, &arg->index)) {
 		abort_blocks(&blocks);
 		return -EFAULT;
 	}

@@ -179,17 +179,6 @@ static long share(struct gntalloc_file *file,
 	return needed > 0 ? get_and_share(file, op, refs, needed) : needed;
 }
 
-/* A single one, which is what most programs share, is put there at once. */
-static bool copy_refs_out(const struct ioctl_gntalloc_share *op,
-			  const grant_ref_t *refs)
-{
-	u32 __user *to = (void __user *)(unsigned long)op->refs;
-
-	if (op->count == 1)
-		return put_user(*refs, to);
-	return copy_to_user(to, refs, op->count * sizeof(*refs));
-}
-
 long ioctl_share(struct gntalloc_file *file,
 		 struct ioctl_gntalloc_share __user *arg)
 {
@@ -221,7 +210,8 @@ long ioctl_share(struct gntalloc_file *file,
 	if (err)
 		goto out;
 	/* While they grant nothing yet. */
-	if (copy_refs_out(&op, refs))
+	if (copy_refs_out((void __user *)(unsigned long)op.refs, refs,
+			  op.count))
 		err = -EFAULT;
 	else
 		err = share(file, &op, refs);
