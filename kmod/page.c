@@ -231,7 +231,7 @@ static void settle_page(struct gntalloc_ending *ending,
 
 	if (!page || block_notify(block)[i] & NOTIFY_LISTED || map_count(page))
 		return;
-	if (!is_spare(block, i))
+	if (block_notify(block)[i] && !is_spare(block, i))
 		page_unlist(block, i);
 	block_take_out(ending, file, block, i);
 }
@@ -250,13 +250,37 @@ struct gntalloc_block *settle_block(struct gntalloc_file *file,
 	return next;
 }
 
+/*
+ * Flush what was settled. A single page that is no chunk's, which is what most
+ * programs share, is not worth the work for many: summed up, what it gives back
+ * to its memory group costs more.
+ */
+static void flush_settled(struct gntalloc_ending *ending)
+{
+	struct page *page;
+
+	if (ending->count != 1 || PageCompound(ending->pages[0])) {
+		page_flush(ending);
+		return;
+	}
+	page = ending->pages[0];
+	set_page_private(page, 0);
+	if (refs_end(ending->refs, 1, page_count(page) == 1)) {
+		__free_page(page);
+		pages_uncharge(1);
+	} else {
+		pages_linger(ending, 1);
+	}
+}
+
 /* The file stops listing @count pages from @pos on, a run of file_find_run().
  */
 void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 {
-	struct gntalloc_ending ending = { 0 };
+	struct gntalloc_ending ending __not_cleared;
 
 	lockdep_assert_held(&file->lock);
+	ending.count = 0;
 	while (count) {
 		for (; pos.i < pos.block->count && count; pos.i++, count--) {
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
@@ -265,7 +289,7 @@ void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
 	}
-	page_flush(&ending);
+	flush_settled(&ending);
 }
 
 /*
@@ -275,9 +299,10 @@ void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 {
 	struct gntalloc_pos pos = file_find(file, index);
-	struct gntalloc_ending ending = { 0 };
+	struct gntalloc_ending ending __not_cleared;
 	u64 end = index + count;
 
+	ending.count = 0;
 	while (pos.block && pos.block->first + pos.i < end) {
 		for (; pos.i < pos.block->count; pos.i++) {
 			if (pos.block->first + pos.i >= end)
@@ -287,7 +312,7 @@ void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
 	}
-	page_flush(&ending);
+	flush_settled(&ending);
 }
 
 /*
