@@ -53,7 +53,7 @@ struct gntalloc_pos arena_piece(struct gntalloc_file *file, u64 index,
 static bool chunk_is_ours(struct page *head, struct page *end)
 {
 	int held = page_count(head), count = page_private(head);
-	int mapped = 0, most = 0;
+	int mapped = 0, most = 0, wrong = 0;
 	struct page *page;
 
 	/*
@@ -61,6 +61,12 @@ static bool chunk_is_ours(struct page *head, struct page *end)
 	 * other way round, what else holds the chunk could pass for it.
 	 */
 	smp_rmb();
+	/* Nearly always all are in places: then each has to be mapped once. */
+	if (count == end - head) {
+		for (page = head; page < end; page++)
+			wrong |= map_count(page) - 1;
+		return !wrong && held == 1 + count;
+	}
 	for (page = head; page < end; page++) {
 		mapped += map_count(page);
 		most |= map_count(page);
@@ -90,17 +96,27 @@ static __always_inline bool chunk_can_serve(struct gntalloc_block *block,
 {
 	struct page **pages = block->pages;
 	struct page *head = compound_head(pages[i]);
-	struct page *behind = head + (1ul << compound_order(head));
+	unsigned long size = compound_nr(head);
+	struct page *behind = head + size;
+	unsigned long last = i + size - 1;
 
-	while (++i < end && pages[i] >= head && pages[i] < behind)
-		;
-	*next = i;
-	if (behind == head + 1) {
+	if (size == 1) {
+		*next = i + 1;
 		if (page_count(head) != 2 || page_private(head) != 1)
 			return false;
 		smp_rmb(); /* as in chunk_is_ours() */
 		return map_count(head) == 1;
 	}
+	/*
+	 * If none has left since they went into places, in their order, then
+	 * the others lie between the first and the last.
+	 */
+	if (last < end && page_private(head) == size && pages[i] == head &&
+	    pages[last] == behind - 1)
+		i = last;
+	while (++i < end && pages[i] >= head && pages[i] < behind)
+		;
+	*next = i;
 	return chunk_is_ours(head, behind);
 }
 
