@@ -131,6 +131,8 @@ static unsigned int alloc_chunk(struct page **pages, unsigned int max)
  */
 int block_fill(struct gntalloc_block *block)
 {
+	grant_ref_t *refs = block_refs(block);
+	u32 *notify = block_notify(block);
 	unsigned int got, i;
 
 	while (block->live < block->count) {
@@ -145,9 +147,9 @@ int block_fill(struct gntalloc_block *block)
 
 	for (i = 0; i < block->count; i++) {
 		gnttab_grant_foreign_access_ref(
-			block_refs(block)[i], block->domid,
-			xen_page_to_gfn(block->pages[i]), block->readonly);
-		block_notify(block)[i] = NOTIFY_LISTED;
+			refs[i], block->domid, xen_page_to_gfn(block->pages[i]),
+			block->readonly);
+		notify[i] = NOTIFY_LISTED;
 	}
 	return 0;
 }
@@ -268,17 +270,21 @@ struct gntalloc_pos file_find_run(struct gntalloc_file *file, u64 index,
 	static const struct gntalloc_pos none;
 	struct gntalloc_pos start = file_find(file, index);
 	struct gntalloc_pos pos = start;
+	const u32 *notify;
+	u32 some, i;
 
 	for (;;) {
 		if (!pos.block || pos.block->first + pos.i != index)
 			return none;
-		for (; pos.i < pos.block->count && count; pos.i++, count--) {
-			if (!(block_notify(pos.block)[pos.i] & NOTIFY_LISTED))
+		notify = block_notify(pos.block) + pos.i;
+		some = min_t(u64, count, pos.block->count - pos.i);
+		for (i = 0; i < some; i++)
+			if (!(notify[i] & NOTIFY_LISTED))
 				return none;
-			index++;
-		}
+		count -= some;
 		if (!count)
 			return start;
+		index += some;
 		pos.block = block_next(pos.block);
 		pos.i = 0;
 	}

@@ -253,8 +253,9 @@ static void rest(unsigned int count)
 		queue_delayed_work(system_percpu_wq, &look_after_work,
 				   LOOK_AFTER);
 	/* The first to go is the last in the chain, and the first to rest. */
-	for (i = count; i; i--) {
-		at = (oldest + resting + i - 1) % RESTING_MAX;
+	at = oldest + resting + count;
+	for (i = 0; i < count; i++) {
+		at = (at - 1) % RESTING_MAX;
 		ring[at].ref = gnttab_claim_grant_reference(&chain);
 		ring[at].since = since;
 	}
@@ -276,22 +277,22 @@ static void rest(unsigned int count)
 u32 refs_end(const grant_ref_t *refs, unsigned int count, u32 which)
 {
 	unsigned int i, granted = 0;
-	u32 ended = 0;
+	u32 ended = 0, bit = 1;
 	bool may_rest;
 
 	mutex_lock(&refs_lock);
 	may_rest = READ_ONCE(ref_delay) && enough(0);
 	if (!may_rest)
 		let_go(0);
-	for (i = 0; i < count; i++) {
-		if (!(which & BIT(i)))
+	for (i = 0; i < count; i++, bit <<= 1) {
+		if (!(which & bit))
 			continue;
 		if (refs[i]) {
 			if (!gnttab_try_end_foreign_access(refs[i]))
 				continue;
 			granted++;
 		}
-		ended |= BIT(i);
+		ended |= bit;
 	}
 	if (granted && may_rest)
 		rest(granted);

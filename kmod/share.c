@@ -29,14 +29,15 @@ static void grant_piece(const struct ioctl_gntalloc_share *op,
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		struct page *page = pages[i];
-
 		if (notify[i] != NOTIFY_FRESH)
-			clear_highpage(page);
+			clear_highpage(pages[i]);
 		notify[i] = listed;
+	}
+	for (i = 0; i < count; i++) {
 		ref[i] = refs[i];
-		gnttab_grant_foreign_access_ref(
-			refs[i], op->domid, xen_page_to_gfn(page), readonly);
+		gnttab_grant_foreign_access_ref(refs[i], op->domid,
+						xen_page_to_gfn(pages[i]),
+						readonly);
 	}
 }
 
