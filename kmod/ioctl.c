@@ -81,11 +81,11 @@ static int copy_refs(struct list_head *blocks, u32 __user *to)
 
 /*
  * Whether the grant table, grown as far as it may be, could hold so many. That
- * asks Xen, which few pages are not worth.
+ * asks Xen, which is not worth it where to find out is little work.
  */
 bool fits_grant_table(u32 count)
 {
-	if (count <= GNTALLOC_BLOCK_MAX ||
+	if (count <= 32 * GNTALLOC_BLOCK_MAX ||
 	    count <= gnttab_max_grant_frames() *
 			     (PAGE_SIZE / sizeof(struct grant_entry_v1)))
 		return true;
