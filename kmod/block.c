@@ -2,6 +2,7 @@
 /* Blocks of pages: making them, granting them, finding them by index. */
 
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -125,16 +126,30 @@ static unsigned int alloc_chunk(struct page **pages, unsigned int max)
 	return 1u << order;
 }
 
+static void take_kept_page(struct gntalloc_file *file,
+			   struct gntalloc_block *block)
+{
+	struct page *page = xchg(&file->kept_page, NULL);
+
+	if (!page)
+		return;
+	clear_highpage(page);
+	block->pages[0] = page;
+	block->live = 1;
+}
+
 /*
  * Get the pages of @block and grant them. From here on the peer can map them by
  * guessing a reference. After a failure the block holds the pages that it got.
  */
-int block_fill(struct gntalloc_block *block)
+int block_fill(struct gntalloc_file *file, struct gntalloc_block *block)
 {
 	grant_ref_t *refs = block_refs(block);
 	u32 *notify = block_notify(block);
 	unsigned int got, i;
 
+	if (block->count == 1)
+		take_kept_page(file, block);
 	while (block->live < block->count) {
 		if (fatal_signal_pending(current))
 			return -EINTR;

@@ -58,7 +58,8 @@
  * @least_spare	the fewest that were since they were last looked at
  *
  * @kept	a small block without its pages, or NULL; under no lock, but
- *		with xchg()
+ *		with xchg(), as @kept_page
+ * @kept_page	one page that nothing uses, or NULL
  * @mapping	all mappings of this file, so that pages can be taken out of
  *		them: it stands in for that of the inode, which all files share
  * @link	in the list of files with arenas, under its lock
@@ -72,6 +73,7 @@ struct gntalloc_file {
 	unsigned int spare, least_spare;
 
 	struct gntalloc_block *kept;
+	struct page *kept_page;
 	struct address_space mapping;
 	struct list_head link;
 };
@@ -209,7 +211,7 @@ struct gntalloc_block *block_new(u64 first, unsigned int count);
 struct gntalloc_block *block_alloc(struct gntalloc_file *file, u64 first,
 				   unsigned int count, domid_t domid,
 				   bool readonly);
-int block_fill(struct gntalloc_block *block);
+int block_fill(struct gntalloc_file *file, struct gntalloc_block *block);
 void block_abort(struct gntalloc_block *block);
 void block_free(struct gntalloc_file *file, struct gntalloc_block *block);
 void file_insert(struct gntalloc_file *file, struct gntalloc_block *block);

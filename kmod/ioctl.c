@@ -46,7 +46,7 @@ static int make_blocks(struct gntalloc_file *file,
 	}
 
 	list_for_each_entry(block, blocks, link) {
-		err = block_fill(block);
+		err = block_fill(file, block);
 		if (err)
 			goto undo;
 		cond_resched();

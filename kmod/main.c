@@ -45,6 +45,8 @@ static int gntalloc_release(struct inode *inode, struct file *filp)
 		mmdrop(file->mm);
 	filp->f_mapping = inode->i_mapping;
 	kfree(file->kept);
+	if (file->kept_page)
+		__free_page(file->kept_page);
 	kfree(file);
 	return 0;
 }

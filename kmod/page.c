@@ -252,10 +252,12 @@ struct gntalloc_block *settle_block(struct gntalloc_file *file,
 
 /*
  * Flush what was settled. A single page that is no chunk's, which is what most
- * programs share, is not worth the work for many: summed up, what it gives back
- * to its memory group costs more.
+ * programs share, is not worth the work for many. It is kept for the next one
+ * of the file: to get and pay for it anew is what share and unshare would cost
+ * most for.
  */
-static void flush_settled(struct gntalloc_ending *ending)
+static void flush_settled(struct gntalloc_file *file,
+			  struct gntalloc_ending *ending)
 {
 	struct page *page;
 
@@ -266,7 +268,9 @@ static void flush_settled(struct gntalloc_ending *ending)
 	page = ending->pages[0];
 	set_page_private(page, 0);
 	if (refs_end(ending->refs, 1, page_count(page) == 1)) {
-		__free_page(page);
+		page = xchg(&file->kept_page, page);
+		if (page)
+			__free_page(page);
 		pages_uncharge(1);
 	} else {
 		pages_linger(ending, 1);
@@ -289,7 +293,7 @@ void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
 	}
-	flush_settled(&ending);
+	flush_settled(file, &ending);
 }
 
 /*
@@ -312,7 +316,7 @@ void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 		pos.block = settle_block(file, pos.block);
 		pos.i = 0;
 	}
-	flush_settled(&ending);
+	flush_settled(file, &ending);
 }
 
 /*
