@@ -85,4 +85,146 @@ struct ioctl_gntalloc_unshare {
 #define IOCTL_GNTALLOC_UNSHARE \
 	_IOC(_IOC_NONE, 'G', 0x41, sizeof(struct ioctl_gntalloc_unshare))
 
+/*
+ * Grant pages of this descriptor to one more domain, all of them or none. The
+ * new grants have indices of their own, which cannot be mapped: with them
+ * SET_UNMAP_NOTIFY sets a notification for this peer, and DEALLOC_GREF ends all
+ * or a part, and only that does, or the last close of the descriptor: a page
+ * that is unshared meanwhile lingers for this peer. The stock driver refuses it
+ * with ENOTTY.
+ *
+ * @index	the first page, which must be listed, as all the others
+ * @refs	address of @count __u32 for the references; after a failure they
+ *		may hold anything
+ * @peer_index	out: the index of the first new grant
+ * @count	how many pages
+ * @domid	who may map them; EEXIST if one is shared with it already
+ * @flags	GNTALLOC_FLAG_WRITABLE or 0
+ */
+struct ioctl_gntalloc_add_peer {
+	__u64 index;
+	__u64 refs;
+	__u64 peer_index;
+	__u32 count;
+	__u16 domid;
+	__u16 flags;
+};
+#define IOCTL_GNTALLOC_ADD_PEER \
+	_IOC(_IOC_NONE, 'G', 0x42, sizeof(struct ioctl_gntalloc_add_peer))
+
+/*
+ * Grant memory of the caller: anonymous, of a memfd, of shm or of hugetlbfs. It
+ * is pinned, and counts against RLIMIT_MEMLOCK, until DEALLOC_GREF of the index
+ * or the last close of the descriptor, and the peer lets go. It cannot be
+ * mapped here. The stock driver refuses it with ENOTTY.
+ *
+ * EFAULT: a part is not mapped, is a device's or another domain's (or of a file
+ * on disk), or may not be written; ENOMEM: no memory, or more than
+ * RLIMIT_MEMLOCK allows; EBUSY: its seals forbid writers.
+ *
+ * @addr	of the first page
+ * @refs	as in ADD_PEER
+ * @index	out: of the first page
+ * @count	how many pages
+ * @domid	who may map them
+ * @flags	GNTALLOC_FLAG_WRITABLE or 0
+ */
+struct ioctl_gntalloc_share_memory {
+	__u64 addr;
+	__u64 refs;
+	__u64 index;
+	__u32 count;
+	__u16 domid;
+	__u16 flags;
+};
+#define IOCTL_GNTALLOC_SHARE_MEMORY \
+	_IOC(_IOC_NONE, 'G', 0x43, sizeof(struct ioctl_gntalloc_share_memory))
+
+/*
+ * End the grants of listed pages and grant them anew, all of them or none; the
+ * pages keep their contents and notifications, and nobody is notified. What the
+ * old peer still maps lingers. Grants of ADD_PEER are not touched. The stock
+ * driver refuses it with ENOTTY.
+ *
+ * @index	the first page
+ * @refs	as in ADD_PEER
+ * @count	how many pages
+ * @domid	who may map them from now on
+ * @flags	GNTALLOC_FLAG_WRITABLE or 0
+ */
+struct ioctl_gntalloc_renew {
+	__u64 index;
+	__u64 refs;
+	__u32 count;
+	__u16 domid;
+	__u16 flags;
+};
+#define IOCTL_GNTALLOC_RENEW \
+	_IOC(_IOC_NONE, 'G', 0x44, sizeof(struct ioctl_gntalloc_renew))
+
+/*
+ * Notify a peer and end its grants of listed pages, which stay as they are but
+ * for that: granted to nobody until RENEW. For grants of ADD_PEER there is
+ * DEALLOC_GREF. The stock driver refuses it with ENOTTY.
+ *
+ * @index	the first page
+ * @count	how many pages
+ * @domid	the peer; EINVAL if one is not granted to it
+ * @pad		0
+ */
+struct ioctl_gntalloc_revoke {
+	__u64 index;
+	__u32 count;
+	__u16 domid;
+	__u16 pad;
+};
+#define IOCTL_GNTALLOC_REVOKE \
+	_IOC(_IOC_NONE, 'G', 0x45, sizeof(struct ioctl_gntalloc_revoke))
+
+/*
+ * What this descriptor has. A descriptor can be polled: POLLIN when something
+ * lingered and nothing does any more, POLLPRI when the domain was restored. The
+ * stock driver refuses it with ENOTTY.
+ *
+ * @returned	pages and grants that lingered and came back since it was opened
+ * @listed	pages and grants that it lists
+ * @spare	spare pages
+ * @lingering	pages and grants that linger
+ * @restores	how often the domain was restored since the module was loaded
+ * @flags	in: GNTALLOC_STATUS_QUIET, and poll() is not ready any more
+ *until there is news; or 0
+ * @pad		0
+ */
+struct ioctl_gntalloc_status {
+	__u64 returned;
+	__u32 listed;
+	__u32 spare;
+	__u32 lingering;
+	__u32 restores;
+	__u32 flags;
+	__u32 pad;
+};
+#define GNTALLOC_STATUS_QUIET 1
+#define IOCTL_GNTALLOC_STATUS \
+	_IOC(_IOC_NONE, 'G', 0x46, sizeof(struct ioctl_gntalloc_status))
+
+/*
+ * From now on this descriptor, whoever has it, grants to one domain only (what
+ * grants to another fails with EACCES), and has so many pages and grants at the
+ * most, those that linger with them (what would exceed that fails with EDQUOT).
+ * What it has already stays. It cannot be taken back, nor done a second time:
+ * EACCES. The stock driver refuses it with ENOTTY.
+ *
+ * @pages	how many
+ * @domid	the domain
+ * @pad		0
+ */
+struct ioctl_gntalloc_restrict {
+	__u32 pages;
+	__u16 domid;
+	__u16 pad;
+};
+#define IOCTL_GNTALLOC_RESTRICT \
+	_IOC(_IOC_NONE, 'G', 0x47, sizeof(struct ioctl_gntalloc_restrict))
+
 #endif

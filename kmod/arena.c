@@ -190,7 +190,7 @@ int fresh_get(struct gntalloc_fresh *fresh, u32 count)
 	int err;
 
 	if (count > fresh->charged) {
-		err = pages_charge(count - fresh->charged);
+		err = pages_charge(fresh->file, count - fresh->charged);
 		if (err)
 			return err;
 		fresh->charged = count;
@@ -199,7 +199,8 @@ int fresh_get(struct gntalloc_fresh *fresh, u32 count)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		page = pages_alloc(count - fresh->count,
-				   pages_plenty() ? CHUNK_ORDER_MAX : 0,
+				   pages_plenty(fresh->file) ? CHUNK_ORDER_MAX
+							     : 0,
 				   __GFP_COMP, &order);
 		if (!page)
 			return -ENOMEM;
@@ -247,7 +248,7 @@ void fresh_put(struct gntalloc_fresh *fresh)
 		list_del(&head->lru);
 		put_page(head);
 	}
-	pages_uncharge(fresh->charged);
+	pages_uncharge(fresh->file, fresh->charged);
 }
 
 /* Take @count pages from @pos on, those that are there, out of their places. */
@@ -350,6 +351,7 @@ static int fill_piece(struct gntalloc_file *file, unsigned long addr,
 int places_fill(struct gntalloc_file *file, unsigned long addr, u64 index,
 		u32 count, struct gntalloc_fresh *fresh)
 {
+	const struct gntalloc_whose whose = { .file = file };
 	struct gntalloc_pos pos;
 	int err = 0;
 	u32 some;
@@ -359,7 +361,7 @@ int places_fill(struct gntalloc_file *file, unsigned long addr, u64 index,
 		some = count;
 		pos = arena_piece(file, index, &some);
 		if (!pos.block) {
-			pos.block = block_new(block_first(index),
+			pos.block = block_new(&whose, block_first(index),
 					      GNTALLOC_BLOCK_MAX);
 			if (!pos.block) {
 				err = -ENOMEM;

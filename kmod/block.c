@@ -4,6 +4,7 @@
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <xen/page.h>
@@ -39,7 +40,8 @@
 #define KEPT_MAX 16
 
 /* An empty block. */
-struct gntalloc_block *block_new(u64 first, unsigned int count)
+struct gntalloc_block *block_new(const struct gntalloc_whose *whose, u64 first,
+				 unsigned int count)
 {
 	struct gntalloc_block *block;
 
@@ -48,13 +50,16 @@ struct gntalloc_block *block_new(u64 first, unsigned int count)
 	if (block) {
 		block->first = first;
 		block->count = count;
+		block->whose = *whose;
+		if (whose->mm)
+			mmgrab(whose->mm);
 	}
 	return block;
 }
 
 /*
  * The kept block of @file for @count pages from @first on. Its pages were all
- * released, which left it as a new one is, but for what block_alloc() sets.
+ * released, which left it as a new one is.
  */
 static struct gntalloc_block *kept_block(struct gntalloc_file *file, u64 first,
 					 unsigned int count)
@@ -73,24 +78,22 @@ static struct gntalloc_block *kept_block(struct gntalloc_file *file, u64 first,
  * A block with references but without pages, which grants nothing: the grant
  * table is the scarce thing, so it is asked before memory is.
  */
-struct gntalloc_block *block_alloc(struct gntalloc_file *file, u64 first,
-				   unsigned int count, domid_t domid,
-				   bool readonly)
+struct gntalloc_block *block_alloc(const struct gntalloc_whose *whose,
+				   u64 first, unsigned int count)
 {
-	struct gntalloc_block *block = kept_block(file, first, count);
+	struct gntalloc_block *block = NULL;
 	int err;
 
+	if (is_own(whose))
+		block = kept_block(whose->file, first, count);
 	if (!block)
-		block = block_new(first, count);
+		block = block_new(whose, first, count);
 	if (!block)
 		return ERR_PTR(-ENOMEM);
 
-	block->domid = domid;
-	block->readonly = readonly;
-
 	err = refs_claim(block_refs(block), count);
 	if (err) {
-		kfree(block);
+		block_drop(block);
 		return ERR_PTR(err);
 	}
 	return block;
@@ -126,10 +129,9 @@ static unsigned int alloc_chunk(struct page **pages, unsigned int max)
 	return 1u << order;
 }
 
-static void take_kept_page(struct gntalloc_file *file,
-			   struct gntalloc_block *block)
+static void take_kept_page(struct gntalloc_block *block)
 {
-	struct page *page = xchg(&file->kept_page, NULL);
+	struct page *page = xchg(&block->whose.file->kept_page, NULL);
 
 	if (!page)
 		return;
@@ -138,18 +140,13 @@ static void take_kept_page(struct gntalloc_file *file,
 	block->live = 1;
 }
 
-/*
- * Get the pages of @block and grant them. From here on the peer can map them by
- * guessing a reference. After a failure the block holds the pages that it got.
- */
-int block_fill(struct gntalloc_file *file, struct gntalloc_block *block)
+/* Get the pages of @block. After a failure it holds those that it got. */
+int block_fill(struct gntalloc_block *block)
 {
-	grant_ref_t *refs = block_refs(block);
-	u32 *notify = block_notify(block);
-	unsigned int got, i;
+	unsigned int got;
 
 	if (block->count == 1)
-		take_kept_page(file, block);
+		take_kept_page(block);
 	while (block->live < block->count) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -159,17 +156,28 @@ int block_fill(struct gntalloc_file *file, struct gntalloc_block *block)
 			return -ENOMEM;
 		block->live += got;
 	}
-
-	for (i = 0; i < block->count; i++) {
-		gnttab_grant_foreign_access_ref(
-			refs[i], block->domid, xen_page_to_gfn(block->pages[i]),
-			block->readonly);
-		notify[i] = NOTIFY_LISTED;
-	}
 	return 0;
 }
 
-/* Undo block_alloc() and block_fill(), whole or half done. */
+/*
+ * Grant the pages of @block, which has them all. From here on the peer can map
+ * them by guessing a reference.
+ */
+void block_grant(struct gntalloc_block *block, domid_t domid, u16 flags)
+{
+	bool readonly = !(flags & GNTALLOC_FLAG_WRITABLE);
+	unsigned int i;
+
+	for (i = 0; i < block->count; i++) {
+		gnttab_grant_foreign_access_ref(
+			block_refs(block)[i], domid,
+			xen_page_to_gfn(block->pages[i]), readonly);
+		block_notify(block)[i] = NOTIFY_LISTED;
+		block_domids(block)[i] = domid;
+	}
+}
+
+/* Undo what was done to a block that no file has. */
 void block_abort(struct gntalloc_block *block)
 {
 	struct gntalloc_ending ending = { 0 };
@@ -178,14 +186,25 @@ void block_abort(struct gntalloc_block *block)
 
 	if (block_notify(block)[0] & NOTIFY_LISTED) {
 		for (i = 0; i < block->count; i++)
-			page_end(&ending, block->pages[i], refs[i]);
+			page_end(&ending, &block->whose, block->pages[i],
+				 refs[i]);
 		page_flush(&ending);
 	} else {
 		refs_release(refs, block->count);
-		for (i = 0; i < block->live; i++)
-			__free_page(block->pages[i]);
-		pages_uncharge(block->count);
+		if (block->whose.mm)
+			pages_unpin(&block->whose, block->pages, block->live);
+		else
+			for (i = 0; i < block->live; i++)
+				__free_page(block->pages[i]);
+		pages_uncharge(block->whose.file, block->count);
 	}
+	block_drop(block);
+}
+
+void block_drop(struct gntalloc_block *block)
+{
+	if (block && block->whose.mm)
+		mmdrop(block->whose.mm);
 	kfree(block);
 }
 
@@ -193,11 +212,11 @@ void block_abort(struct gntalloc_block *block)
  * Free a block whose pages are all released. A small one is kept for the next
  * of its size: to pay for it anew costs much of what its pages do.
  */
-void block_free(struct gntalloc_file *file, struct gntalloc_block *block)
+void block_free(struct gntalloc_block *block)
 {
-	if (block->count <= KEPT_MAX)
-		block = xchg(&file->kept, block);
-	kfree(block);
+	if (is_own(&block->whose) && block->count <= KEPT_MAX)
+		block = xchg(&block->whose.file->kept, block);
+	block_drop(block);
 }
 
 /*

@@ -64,6 +64,33 @@ static inline int map_count(struct page *page)
 #define system_percpu_wq system_wq
 #endif
 
+/* An argument that nobody had used for long went. */
+static inline long pin_pages(unsigned long addr, unsigned long count,
+			     unsigned int flags, struct page **pages)
+{
+#ifdef HAVE_PIN_VMAS
+	return pin_user_pages(addr, count, flags, pages, NULL);
+#else
+	return pin_user_pages(addr, count, flags, pages);
+#endif
+}
+
+/* Before that, mprotect() alone could part a process from a page it pinned. */
+#ifdef HAVE_ANON_EXCLUSIVE
+#define PRIVATE_STAYS_PINNED 1
+#else
+#define PRIVATE_STAYS_PINNED 0
+#endif
+
+static inline bool page_is_swap_backed(struct page *page)
+{
+#ifdef HAVE_PAGE_SWAP_BACKED
+	return PageSwapBacked(compound_head(page));
+#else
+	return folio_test_swapbacked(page_folio(page));
+#endif
+}
+
 /* An argument "readonly" went: nothing had used it for a long time. */
 #ifndef HAVE_END_ACCESS_PAGE
 #define gnttab_end_foreign_access(ref, page) \

@@ -38,6 +38,9 @@ static struct fault_attr __maybe_unused gntalloc_faults = {
 	(!fault() && gnttab_try_end_foreign_access(ref))
 /* Nobody has the event channel, or it has too many users. */
 #define evtchn_get(port) (fault() ? -ENOENT : evtchn_get(port))
+/* Memory that cannot be pinned. */
+#define pin_pages(addr, count, flags, pages) \
+	(fault() ? -ENOMEM : (pin_pages)(addr, count, flags, pages))
 /* The process is being killed. */
 #define fatal_signal_pending(task) (fault() || fatal_signal_pending(task))
 #define mmap_write_lock_killable(mm) \

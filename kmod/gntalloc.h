@@ -9,12 +9,16 @@
  * ended. A page that cannot be given back yet, because the peer maps it or the
  * kernel is still doing I/O on it, lingers until it can.
  *
+ * A block may also grant pages that it did not allocate: those of another
+ *block, to one more peer, or memory of the caller. They are live while listed.
+ *
  * Who maps a page is not counted here but asked of the page itself: the memory
  * manager takes a reference and a map count for each page-table entry, in fork,
  * mremap and every error path.
  *
  * Locks, outermost first:
- *	mmap_lock of the caller	held by the kernel around mmap() and vm_ops
+ *	mmap_lock of the caller	held by the kernel around mmap() and vm_ops;
+ *read while memory of the caller is pinned
  *	files lock		the list of files with arenas (spare.c)
  *	gntalloc_file::lock	one file's blocks
  *	i_mmap_rwsem		of its mapping, by unmap_mapping_range()
@@ -36,7 +40,9 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <xen/grant_table.h>
 
 #include "xen-gntalloc.h"
@@ -45,10 +51,11 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 /*
- * One open descriptor and its copies. It lives from open to release; mappings
- * hold the struct file, so release comes after the last of them is gone.
+ * One open descriptor and its copies. It lives from open to release, and on
+ * while pages of it linger; mappings hold the struct file, so release comes
+ * after the last of them is gone.
  *
- * @lock	guards all below and the contents of every block in @blocks.
+ * @lock	guards all up to @mapping, and every block in @blocks.
  * @blocks	ordered by index.
  * @newest	the last of them, or NULL: most calls are about it.
  * @next	the index, in pages, that the next block gets. It only grows, so
@@ -56,6 +63,7 @@
  * @mm		of the process that has the arena, or NULL; only compared
  * @spare	pages in all blocks that are spare
  * @least_spare	the fewest that were since they were last looked at
+ * @restores	of the domain that whoever has it was told of
  *
  * @kept	a small block without its pages, or NULL; under no lock, but
  *		with xchg(), as @kept_page
@@ -63,6 +71,17 @@
  * @mapping	all mappings of this file, so that pages can be taken out of
  *		them: it stands in for that of the inode, which all files share
  * @link	in the list of files with arenas, under its lock
+ *
+ * @users	the descriptor, and each record of lingering pages
+ * @count	pages and grants that count against limit because of it
+ * @max		how many that may be: once it is restricted less than UINT_MAX
+ * @only	the one domid that it may grant to then
+ *
+ * Under the list lock:
+ * @lingering	how many of @count linger
+ * @returned	how many did, and came back
+ * @released	the last one came back since this was last asked
+ * @news	who waits for that
  */
 struct gntalloc_file {
 	struct mutex lock;
@@ -71,12 +90,50 @@ struct gntalloc_file {
 	u64 next;
 	struct mm_struct *mm;
 	unsigned int spare, least_spare;
+	u32 restores;
 
 	struct gntalloc_block *kept;
 	struct page *kept_page;
 	struct address_space mapping;
 	struct list_head link;
+
+	refcount_t users;
+	atomic_t count;
+	u32 max;
+	domid_t only;
+
+	unsigned int lingering;
+	u64 returned;
+	bool released;
+	wait_queue_head_t news;
 };
+
+/*
+ * Whose pages are. Those that are lent have a reference of their own for each
+ * grant. Memory of a process is pinned.
+ *
+ * @file	that they count for
+ * @mm		whose memory they are, or NULL
+ * @sealed	memory, or lent by it, that its owner may only read: nobody may
+ *		write because of us
+ */
+struct gntalloc_whose {
+	struct gntalloc_file *file;
+	struct mm_struct *mm;
+	bool lent, sealed;
+};
+
+static inline bool same_whose(const struct gntalloc_whose *a,
+			      const struct gntalloc_whose *b)
+{
+	return a->file == b->file && a->mm == b->mm && a->lent == b->lent &&
+	       a->sealed == b->sealed;
+}
+
+static inline bool is_own(const struct gntalloc_whose *whose)
+{
+	return !whose->mm && !whose->lent;
+}
 
 /*
  * Up to GNTALLOC_BLOCK_MAX pages with consecutive indices; a larger request is
@@ -88,17 +145,16 @@ struct gntalloc_file {
  * @first	index of the first page, in pages
  * @count	number of pages
  * @live	how many of them are not released; 0 frees the block
- * @readonly	the peer may not write
- * @domid	the peer
  * @restores	of the domain that its notifications know of
  * @spare	how many pages are spare; always 0 if not of an arena
+ * @whose	they are; mm is held
  *
- * @pages is followed by @count references and @count notifications: see
- * block_refs() and block_notify(). A released page is NULL. A spare one has the
- * reference 0, which nobody can have.
+ * @pages is followed by @count references, @count notifications and @count
+ * domids: see block_refs(), block_notify() and block_domids(). A released page
+ * is NULL. A spare one has the reference 0, one that is granted to nobody
+ * REF_NOBODY: references that are reserved.
  *
- * Blocks of an arena begin at multiples of their size, behind ARENA_FIRST;
- * @domid and @readonly mean nothing there.
+ * Blocks of an arena begin at multiples of their size, behind ARENA_FIRST.
  */
 struct gntalloc_block {
 	union {
@@ -108,15 +164,17 @@ struct gntalloc_block {
 	u64 first;
 	u16 count;
 	u16 live;
-	domid_t domid;
-	bool readonly;
-	u32 restores;
 	u16 spare;
+	u32 restores;
+	struct gntalloc_whose whose;
 	struct page *pages[];
 };
 
-/* What is kept of each page: its pointer, its reference, its notification. */
-#define GNTALLOC_PAGE_COST (sizeof(struct page *) + 2 * sizeof(u32))
+#define REF_NOBODY 1
+
+/* What is kept of each page: its pointer, reference, notification and domid. */
+#define GNTALLOC_PAGE_COST \
+	(sizeof(struct page *) + 2 * sizeof(u32) + sizeof(domid_t))
 #define GNTALLOC_BLOCK_MAX \
 	((PAGE_SIZE - sizeof(struct gntalloc_block)) / GNTALLOC_PAGE_COST)
 
@@ -139,6 +197,11 @@ static inline grant_ref_t *block_refs(struct gntalloc_block *block)
 static inline u32 *block_notify(struct gntalloc_block *block)
 {
 	return block_refs(block) + block->count;
+}
+
+static inline domid_t *block_domids(struct gntalloc_block *block)
+{
+	return (domid_t *)(block_notify(block) + block->count);
 }
 
 /* Of a page that was just put into its place, where nobody wrote to it yet. */
@@ -177,6 +240,7 @@ struct gntalloc_pos {
 #define GNTALLOC_ENDING_MAX 32
 struct gntalloc_ending {
 	unsigned int count;
+	struct gntalloc_whose whose;
 	grant_ref_t refs[GNTALLOC_ENDING_MAX];
 	struct page *pages[GNTALLOC_ENDING_MAX];
 };
@@ -195,11 +259,13 @@ static inline bool is_copied(struct page *page)
 /*
  * Pages on their way into places, zeroed; on the stack of whoever shares.
  *
+ * @file	that they count for
  * @chunks	linked by the first page's lru; a part of the first may be gone
  * @count	how many there are
  * @charged	how many pages are counted ahead
  */
 struct gntalloc_fresh {
+	struct gntalloc_file *file;
 	struct list_head chunks;
 	u32 count, charged;
 };
@@ -207,13 +273,15 @@ struct gntalloc_fresh {
 /* block.c: making blocks and finding them */
 struct page *pages_alloc(unsigned int max, unsigned int order_max, gfp_t gfp,
 			 unsigned int *order);
-struct gntalloc_block *block_new(u64 first, unsigned int count);
-struct gntalloc_block *block_alloc(struct gntalloc_file *file, u64 first,
-				   unsigned int count, domid_t domid,
-				   bool readonly);
-int block_fill(struct gntalloc_file *file, struct gntalloc_block *block);
+struct gntalloc_block *block_new(const struct gntalloc_whose *whose, u64 first,
+				 unsigned int count);
+struct gntalloc_block *block_alloc(const struct gntalloc_whose *whose,
+				   u64 first, unsigned int count);
+int block_fill(struct gntalloc_block *block);
+void block_grant(struct gntalloc_block *block, domid_t domid, u16 flags);
 void block_abort(struct gntalloc_block *block);
-void block_free(struct gntalloc_file *file, struct gntalloc_block *block);
+void block_drop(struct gntalloc_block *block);
+void block_free(struct gntalloc_block *block);
 void file_insert(struct gntalloc_file *file, struct gntalloc_block *block);
 void file_remove(struct gntalloc_file *file, struct gntalloc_block *block);
 struct gntalloc_pos file_find(struct gntalloc_file *file, u64 index);
@@ -225,8 +293,8 @@ struct gntalloc_block *block_next(struct gntalloc_block *block);
 int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 		    u32 action, u32 port);
 void page_unlist(struct gntalloc_block *block, unsigned int i);
-void events_lost(void);
-void page_end(struct gntalloc_ending *ending, struct page *page,
+void page_end(struct gntalloc_ending *ending,
+	      const struct gntalloc_whose *whose, struct page *page,
 	      grant_ref_t ref);
 void page_flush(struct gntalloc_ending *ending);
 bool leave_chunk(struct page *page);
@@ -243,12 +311,41 @@ void file_release(struct gntalloc_file *file);
 
 /* linger.c: pages that cannot be given back yet, and what all pages count */
 int only_read(const char *value, const struct kernel_param *kp);
-int pages_charge(u32 count);
-bool pages_plenty(void);
-void pages_uncharge(u32 count);
+int pages_charge(struct gntalloc_file *file, u32 count);
+bool pages_plenty(const struct gntalloc_file *file);
+void pages_uncharge(struct gntalloc_file *file, u32 count);
+void file_put(struct gntalloc_file *file);
 void pages_linger(const struct gntalloc_ending *ending, u32 which);
 void linger_reap(void);
+bool lingering_released(struct gntalloc_file *file);
+bool lingering_status(struct gntalloc_file *file,
+		      struct ioctl_gntalloc_status *status);
+void lingering_tell_again(struct gntalloc_file *file);
 void linger_exit(void);
+
+/* memory.c: memory of the caller */
+long ioctl_share_memory(struct gntalloc_file *file,
+			struct ioctl_gntalloc_share_memory __user *arg);
+void pages_unpin(const struct gntalloc_whose *whose, struct page **pages,
+		 unsigned int count);
+
+/* peers.c: who has grants of a page */
+long ioctl_add_peer(struct gntalloc_file *file,
+		    struct ioctl_gntalloc_add_peer __user *arg);
+long ioctl_renew(struct gntalloc_file *file,
+		 struct ioctl_gntalloc_renew __user *arg);
+long ioctl_revoke(struct gntalloc_file *file,
+		  struct ioctl_gntalloc_revoke __user *arg);
+
+/* told.c: what whoever has a descriptor may know, and do */
+extern u32 domain_restores;
+int may_grant(const struct gntalloc_file *file, domid_t domid);
+__poll_t gntalloc_poll(struct file *filp, struct poll_table_struct *wait);
+void domain_restored(void);
+long ioctl_status(struct gntalloc_file *file,
+		  struct ioctl_gntalloc_status __user *arg);
+long ioctl_restrict(struct gntalloc_file *file,
+		    struct ioctl_gntalloc_restrict __user *arg);
 
 /* spare.c: pages that wait for their next share */
 extern atomic_t spare_pages;
@@ -274,7 +371,7 @@ static inline void spare_sub(struct gntalloc_file *file,
 	atomic_sub(count, &spare_pages);
 }
 unsigned int spare_take(unsigned int want);
-bool spare_drop(struct gntalloc_file *file);
+unsigned int spare_take_own(struct gntalloc_file *file, unsigned int want);
 void file_list(struct gntalloc_file *file);
 void file_delist(struct gntalloc_file *file);
 int spare_init(void);
@@ -290,6 +387,15 @@ void refs_exit(void);
 long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
 bool fits_grant_table(u32 count);
 bool copy_refs_out(u32 __user *to, const grant_ref_t *refs, u32 count);
+void blocks_abort(struct list_head *blocks);
+int blocks_alloc(const struct gntalloc_whose *whose, u64 first, u32 count,
+		 struct list_head *blocks);
+int copy_block_refs(struct list_head *blocks, u32 __user *to);
+void blocks_insert(struct gntalloc_file *file, struct list_head *blocks);
+int take_indices(struct gntalloc_file *file, u32 count, __u64 *index);
+/* So many references have room on the stack. */
+#define FEW_REFS 64
+int refs_for_user(grant_ref_t **refs, grant_ref_t *few, u32 count, u64 to);
 long ioctl_share(struct gntalloc_file *file,
 		 struct ioctl_gntalloc_share __user *arg);
 long ioctl_unshare(struct gntalloc_file *file,

@@ -11,7 +11,7 @@
 #define ALLOC_HEAD offsetof(struct ioctl_gntalloc_alloc_gref, gref_ids)
 
 /* Drop blocks that no file has, with all that they hold. */
-static void abort_blocks(struct list_head *blocks)
+void blocks_abort(struct list_head *blocks)
 {
 	struct gntalloc_block *block, *next;
 
@@ -20,42 +20,53 @@ static void abort_blocks(struct list_head *blocks)
 	INIT_LIST_HEAD(blocks);
 }
 
-/* Make all blocks for @op, or none. The pages are charged already. */
+/*
+ * Blocks with references for @count pages from index @first on, or none. The
+ * pages are counted ahead.
+ */
+int blocks_alloc(const struct gntalloc_whose *whose, u64 first, u32 count,
+		 struct list_head *blocks)
+{
+	struct gntalloc_block *block;
+	u32 some;
+	int err;
+
+	err = pages_charge(whose->file, count);
+	if (err)
+		return err;
+	for (; count; count -= some, first += some) {
+		some = min_t(u32, count, GNTALLOC_BLOCK_MAX);
+		block = block_alloc(whose, first, some);
+		if (IS_ERR(block)) {
+			blocks_abort(blocks);
+			pages_uncharge(whose->file, count);
+			return PTR_ERR(block);
+		}
+		list_add_tail(&block->link, blocks);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Make all blocks for @op, or none. */
 static int make_blocks(struct gntalloc_file *file,
 		       const struct ioctl_gntalloc_alloc_gref *op,
 		       struct list_head *blocks)
 {
-	bool readonly = !(op->flags & GNTALLOC_FLAG_WRITABLE);
-	u64 first = op->index >> PAGE_SHIFT;
-	u32 left = op->count;
+	const struct gntalloc_whose whose = { .file = file };
 	struct gntalloc_block *block;
 	int err;
 
-	while (left) {
-		u32 count = min_t(u32, left, GNTALLOC_BLOCK_MAX);
-
-		block = block_alloc(file, first, count, op->domid, readonly);
-		if (IS_ERR(block)) {
-			err = PTR_ERR(block);
-			goto undo;
-		}
-		list_add_tail(&block->link, blocks);
-		first += count;
-		left -= count;
-		cond_resched();
-	}
-
+	err = blocks_alloc(&whose, op->index >> PAGE_SHIFT, op->count, blocks);
 	list_for_each_entry(block, blocks, link) {
-		err = block_fill(file, block);
-		if (err)
-			goto undo;
+		err = block_fill(block);
+		if (err) {
+			blocks_abort(blocks);
+			return err;
+		}
+		block_grant(block, op->domid, op->flags);
 		cond_resched();
 	}
-	return 0;
-
-undo:
-	abort_blocks(blocks);
-	pages_uncharge(left);
 	return err;
 }
 
@@ -67,7 +78,7 @@ bool copy_refs_out(u32 __user *to, const grant_ref_t *refs, u32 count)
 	return copy_to_user(to, refs, count * sizeof(*refs));
 }
 
-static int copy_refs(struct list_head *blocks, u32 __user *to)
+int copy_block_refs(struct list_head *blocks, u32 __user *to)
 {
 	struct gntalloc_block *block;
 
@@ -77,6 +88,15 @@ static int copy_refs(struct list_head *blocks, u32 __user *to)
 		to += block->count;
 	}
 	return 0;
+}
+
+/* With the lock of the file. */
+void blocks_insert(struct gntalloc_file *file, struct list_head *blocks)
+{
+	struct gntalloc_block *block, *next;
+
+	list_for_each_entry_safe(block, next, blocks, link)
+		file_insert(file, block);
 }
 
 /*
@@ -94,13 +114,27 @@ bool fits_grant_table(u32 count)
 	return false;
 }
 
+/* Indices for @count pages. A failure takes some, too: they can all be gone. */
+int take_indices(struct gntalloc_file *file, u32 count, __u64 *index)
+{
+	int err = 0;
+
+	mutex_lock(&file->lock);
+	*index = file->next << PAGE_SHIFT;
+	if (count > ARENA_FIRST - file->next)
+		err = -ENOSPC;
+	else
+		file->next += count;
+	mutex_unlock(&file->lock);
+	return err;
+}
+
 static long ioctl_alloc(struct gntalloc_file *file,
 			struct ioctl_gntalloc_alloc_gref __user *arg)
 {
 	struct ioctl_gntalloc_alloc_gref op;
-	struct gntalloc_block *block, *next;
 	LIST_HEAD(blocks);
-	int err = 0;
+	int err;
 
 	if (copy_from_user(&op, arg, ALLOC_HEAD))
 		return -EFAULT;
@@ -109,23 +143,16 @@ static long ioctl_alloc(struct gntalloc_file *file,
 		return -EINVAL;
 	if (!fits_grant_table(op.count))
 		return -ENOSPC;
-
-	/* A failure takes indices, too: they can all be gone. */
-	mutex_lock(&file->lock);
-	op.index = file->next << PAGE_SHIFT;
-	if (op.count > ARENA_FIRST - file->next)
-		err = -ENOSPC;
-	else
-		file->next += op.count;
-	mutex_unlock(&file->lock);
+	err = may_grant(file, op.domid);
+	if (err)
+		return err;
+	err = take_indices(file, op.count, &op.index);
 	if (err)
 		return err;
 
-	do {
-		err = pages_charge(op.count);
-		if (!err)
-			err = make_blocks(file, &op, &blocks);
-	} while (err == -ENOMEM && spare_drop(file));
+	do
+		err = make_blocks(file, &op, &blocks);
+	while (err == -ENOMEM && spare_take_own(file, UINT_MAX));
 	if (err)
 		return err;
 
@@ -133,15 +160,14 @@ static long ioctl_alloc(struct gntalloc_file *file,
 	 * The caller learns the result before the file lists the pages: until
 	 * then nobody can use them and they can be taken back.
 	 */
-	if (copy_refs(&blocks, arg->gref_ids) ||
+	if (copy_block_refs(&blocks, arg->gref_ids) ||
 	    put_user(op.index, &arg->index)) {
-		abort_blocks(&blocks);
+		blocks_abort(&blocks);
 		return -EFAULT;
 	}
 
 	mutex_lock(&file->lock);
-	list_for_each_entry_safe(block, next, &blocks, link)
-		file_insert(file, block);
+	blocks_insert(file, &blocks);
 	mutex_unlock(&file->lock);
 	return 0;
 }
@@ -201,8 +227,8 @@ ioctl_set_unmap_notify(struct gntalloc_file *file,
 #define COMPAT_DEALLOC_GREF COMPAT_SIZE(6, sizeof(u64) + sizeof(u32))
 #endif
 
-/* What the stock driver has. */
-static noinline long stock_ioctl(struct gntalloc_file *file, unsigned int cmd,
+/* What is seldom asked for. */
+static noinline long other_ioctl(struct gntalloc_file *file, unsigned int cmd,
 				 unsigned long arg)
 {
 	switch (cmd) {
@@ -218,6 +244,18 @@ static noinline long stock_ioctl(struct gntalloc_file *file, unsigned int cmd,
 		return ioctl_dealloc(file, (void __user *)arg);
 	case IOCTL_GNTALLOC_SET_UNMAP_NOTIFY:
 		return ioctl_set_unmap_notify(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_ADD_PEER:
+		return ioctl_add_peer(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_SHARE_MEMORY:
+		return ioctl_share_memory(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_RENEW:
+		return ioctl_renew(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_REVOKE:
+		return ioctl_revoke(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_STATUS:
+		return ioctl_status(file, (void __user *)arg);
+	case IOCTL_GNTALLOC_RESTRICT:
+		return ioctl_restrict(file, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}
@@ -233,6 +271,6 @@ long gntalloc_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	case IOCTL_GNTALLOC_UNSHARE:
 		return ioctl_unshare(file, (void __user *)arg);
 	default:
-		return stock_ioctl(file, cmd, arg);
+		return other_ioctl(file, cmd, arg);
 	}
 }

@@ -13,6 +13,7 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -49,7 +50,8 @@ module_param_call(used, only_read, get_used, NULL, 0444);
 MODULE_PARM_DESC(used, "Pages that count against limit now");
 
 /*
- * Pages that linger. It lives until the last of them is given back.
+ * Pages that linger. It lives until the last of them is given back, and holds
+ * the file and the mm that they belong to.
  *
  * @some	at least one of them, GNTALLOC_ENDING_MAX at most
  */
@@ -70,6 +72,27 @@ MODULE_PARM_DESC(lingering, "Pages given up here that the peer still maps");
 
 static void retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(retry_work, retry);
+
+static struct lingering *record_new(const struct gntalloc_whose *whose)
+{
+	struct lingering *record;
+
+	record = kmalloc(sizeof(*record), GFP_KERNEL | __GFP_NOFAIL);
+	record->some.count = 0;
+	record->some.whose = *whose;
+	refcount_inc(&whose->file->users);
+	if (whose->mm)
+		mmgrab(whose->mm);
+	return record;
+}
+
+static void record_free(struct lingering *record)
+{
+	if (record->some.whose.mm)
+		mmdrop(record->some.whose.mm);
+	file_put(record->some.whose.file);
+	kfree(record);
+}
 
 static struct lingering *take_first(void)
 {
@@ -97,6 +120,19 @@ static void keep(struct gntalloc_ending *some, u32 which)
 	some->count = count;
 }
 
+/* With the list lock. */
+static void count_returned(struct gntalloc_file *file, unsigned int count)
+{
+	if (!count)
+		return;
+	file->lingering -= count;
+	file->returned += count;
+	if (!file->lingering) {
+		file->released = true;
+		wake_up_all(&file->news);
+	}
+}
+
 /*
  * Try about the first @max pages of the list. Returns how many were given back.
  */
@@ -121,11 +157,12 @@ static unsigned int reap(unsigned int max)
 
 		spin_lock(&list_lock);
 		lingering -= returned;
+		count_returned(gone.whose.file, returned);
 		if (first->some.count)
 			list_add_tail(&first->link, &list);
 		spin_unlock(&list_lock);
 		if (!first->some.count)
-			kfree(first);
+			record_free(first);
 
 		tried += gone.count;
 		count += returned;
@@ -151,14 +188,16 @@ static void retry(struct work_struct *work)
 	spin_unlock(&list_lock);
 }
 
-/* Does what lingers since just now have room for @count more? */
-static struct lingering *newest_with_room(unsigned int count)
+/* Does what lingers since just now have room for these? */
+static struct lingering *newest_with_room(const struct gntalloc_ending *more)
 {
 	struct lingering *first =
 		list_first_entry_or_null(&list, struct lingering, link);
 
-	return first && first->some.count + count <= GNTALLOC_ENDING_MAX ? first
-									 : NULL;
+	if (first && first->some.count + more->count <= GNTALLOC_ENDING_MAX &&
+	    same_whose(&first->some.whose, &more->whose))
+		return first;
+	return NULL;
 }
 
 /*
@@ -177,11 +216,10 @@ void pages_linger(const struct gntalloc_ending *ending, u32 which)
 	keep(&some, which);
 
 	spin_lock(&list_lock);
-	record = newest_with_room(some.count);
+	record = newest_with_room(&some);
 	if (!record) {
 		spin_unlock(&list_lock);
-		record = kmalloc(sizeof(*record), GFP_KERNEL | __GFP_NOFAIL);
-		record->some.count = 0;
+		record = record_new(&some.whose);
 		spin_lock(&list_lock);
 		list_add(&record->link, &list);
 	}
@@ -195,6 +233,8 @@ void pages_linger(const struct gntalloc_ending *ending, u32 which)
 		mod_delayed_work(system_percpu_wq, &retry_work, delay);
 	}
 	lingering += some.count;
+	some.whose.file->lingering += some.count;
+	some.whose.file->released = false;
 	spin_unlock(&list_lock);
 }
 
@@ -209,57 +249,119 @@ void linger_reap(void)
 	mutex_unlock(&reap_lock);
 }
 
+/* Something of this file lingered, and nothing does any more. */
+bool lingering_released(struct gntalloc_file *file)
+{
+	bool released;
+
+	spin_lock(&list_lock);
+	released = file->released;
+	spin_unlock(&list_lock);
+	return released;
+}
+
+/* Returns whether that was to be told, which it is now, if it is asked for. */
+bool lingering_status(struct gntalloc_file *file,
+		      struct ioctl_gntalloc_status *status)
+{
+	bool released;
+
+	spin_lock(&list_lock);
+	status->lingering = file->lingering;
+	status->returned = file->returned;
+	released = file->released;
+	if (status->flags & GNTALLOC_STATUS_QUIET)
+		file->released = false;
+	spin_unlock(&list_lock);
+	return released;
+}
+
+void lingering_tell_again(struct gntalloc_file *file)
+{
+	spin_lock(&list_lock);
+	file->released = !file->lingering;
+	spin_unlock(&list_lock);
+	wake_up_all(&file->news);
+}
+
+/* Give up a page that lingers with what makes it wait a reference of its own.
+ */
+static void leave_behind(const struct gntalloc_whose *whose, struct page *page,
+			 grant_ref_t ref)
+{
+	if (whose->mm || (is_own(whose) && leave_chunk(page)))
+		get_page(page);
+	if (whose->mm)
+		pages_unpin(whose, &page, 1);
+	if (ref > REF_NOBODY)
+		gnttab_end_foreign_access(ref, page);
+	else
+		put_page(page);
+}
+
 /* The module goes; the kernel's own list takes what the peer still maps. */
 void linger_exit(void)
 {
 	struct lingering *record, *next;
-	struct page *page;
 	unsigned int i;
 
 	cancel_delayed_work_sync(&retry_work);
 	linger_reap();
 	list_for_each_entry_safe(record, next, &list, link) {
-		for (i = 0; i < record->some.count; i++) {
-			page = record->some.pages[i];
-			/* What has to wait has a reference of its own then. */
-			if (leave_chunk(page))
-				get_page(page);
-			if (record->some.refs[i])
-				gnttab_end_foreign_access(record->some.refs[i],
-							  page);
-			else
-				put_page(page);
-		}
-		kfree(record);
+		for (i = 0; i < record->some.count; i++)
+			leave_behind(&record->some.whose, record->some.pages[i],
+				     record->some.refs[i]);
+		record_free(record);
 	}
 }
 
-static bool try_charge(u32 count)
+/* Add @count to @counter, unless that would be more than @max. */
+static bool add_up_to(atomic_t *counter, u32 count, unsigned int max)
 {
-	unsigned int max = READ_ONCE(limit);
-	int old = atomic_read(&used);
+	int old = atomic_read(counter);
 
 	do {
 		if (old > max || count > max - old)
 			return false;
-	} while (!atomic_try_cmpxchg(&used, &old, old + count));
+	} while (!atomic_try_cmpxchg(counter, &old, old + count));
 	return true;
 }
 
-/* Count @count pages, if the limit lets them. */
-int pages_charge(u32 count)
+/* A descriptor that is restricted makes room with what it has itself. */
+static int charge_file(struct gntalloc_file *file, u32 count)
 {
-	if (try_charge(count))
+	if (likely(add_up_to(&file->count, count, READ_ONCE(file->max))))
 		return 0;
+	linger_reap();
+	do {
+		if (add_up_to(&file->count, count, READ_ONCE(file->max)))
+			return 0;
+	} while (spare_take_own(file, count));
+	return -EDQUOT;
+}
+
+static bool charge_all(u32 count)
+{
+	return add_up_to(&used, count, READ_ONCE(limit));
+}
+
+/* Count @count pages or grants of @file, if the limits let them. */
+int pages_charge(struct gntalloc_file *file, u32 count)
+{
+	int err = charge_file(file, count);
+
+	if (err || charge_all(count))
+		return err;
 	linger_reap();
 	/* Not in vain. */
 	while ((s64)atomic_read(&used) - atomic_read(&spare_pages) + count <=
 	       READ_ONCE(limit)) {
-		if (try_charge(count))
+		if (charge_all(count))
 			return 0;
 		if (!spare_take(count))
 			break;
 	}
+	atomic_sub(count, &file->count);
 
 	pr_info_ratelimited(
 		"limit of %u pages reached: %u wanted, %u used (%u of them still mapped by peers)\n",
@@ -273,12 +375,21 @@ int pages_charge(u32 count)
  * one may not be worth anything to others: of more than half of the limit each
  * page is on its own.
  */
-bool pages_plenty(void)
+bool pages_plenty(const struct gntalloc_file *file)
 {
-	return atomic_read(&used) <= READ_ONCE(limit) / 2;
+	return file->max == UINT_MAX &&
+	       atomic_read(&used) <= READ_ONCE(limit) / 2;
 }
 
-void pages_uncharge(u32 count)
+void pages_uncharge(struct gntalloc_file *file, u32 count)
 {
+	atomic_sub(count, &file->count);
 	atomic_sub(count, &used);
+}
+
+/* The descriptor, or the last page that lingered because of it, is gone. */
+void file_put(struct gntalloc_file *file)
+{
+	if (refcount_dec_and_test(&file->users))
+		kfree(file);
 }

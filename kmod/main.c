@@ -11,6 +11,7 @@
 #include <linux/pm_domain.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <xen/interface/xen.h>
 #include <xen/xen.h>
 
 #include "gntalloc.h"
@@ -30,6 +31,11 @@ static int gntalloc_open(struct inode *inode, struct file *filp)
 	filp->f_mapping = &file->mapping;
 	filp->private_data = file;
 	INIT_LIST_HEAD(&file->link);
+	refcount_set(&file->users, 1);
+	init_waitqueue_head(&file->news);
+	file->max = UINT_MAX;
+	file->only = DOMID_INVALID;
+	file->restores = domain_restores;
 	return 0;
 }
 
@@ -47,7 +53,7 @@ static int gntalloc_release(struct inode *inode, struct file *filp)
 	kfree(file->kept);
 	if (file->kept_page)
 		__free_page(file->kept_page);
-	kfree(file);
+	file_put(file);
 	return 0;
 }
 
@@ -58,6 +64,7 @@ static const struct file_operations fops = {
 	.unlocked_ioctl = gntalloc_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = gntalloc_mmap,
+	.poll = gntalloc_poll,
 };
 
 static struct miscdevice device = {
@@ -69,7 +76,7 @@ static struct miscdevice device = {
 /* Called when the domain runs from a saved image, not when it just goes on. */
 static int gntalloc_restore(struct device *dev)
 {
-	events_lost();
+	domain_restored();
 	return 0;
 }
 

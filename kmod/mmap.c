@@ -110,6 +110,18 @@ static int map_arena(struct gntalloc_file *file)
 	return file->mm == current->mm ? 0 : -EPERM;
 }
 
+/* Only what was allocated here can be mapped. */
+static bool run_is_own(struct gntalloc_pos pos, unsigned long count)
+{
+	struct gntalloc_block *block = pos.block;
+	u64 end = block->first + pos.i + count;
+
+	for (; block && block->first < end; block = block_next(block))
+		if (!is_own(&block->whose))
+			return false;
+	return true;
+}
+
 /*
  * After a failure the kernel takes out what was made so far, after the lock is
  * dropped and without a close. A page that is unlisted just then waits for the
@@ -135,7 +147,7 @@ int gntalloc_mmap(struct file *filp, struct vm_area_struct *vma)
 			err = map_arena(file);
 	} else {
 		pos = file_find_run(file, vma->vm_pgoff, vma_pages(vma));
-		if (pos.block)
+		if (pos.block && run_is_own(pos, vma_pages(vma)))
 			err = insert_run(vma, vma->vm_start, pos,
 					 vma_pages(vma));
 	}

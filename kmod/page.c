@@ -14,28 +14,19 @@
 #include "gntalloc.h"
 
 /*
- * How often this domain was restored from an image. That closes its event
- * channels, and their numbers go to others. The kernel keeps what it had for
+ * Forget the event channels of @block that are closed: a restore of the domain
+ * closes them, and their numbers go to others. The kernel keeps what it had for
  * the old ones: it could be given back by that number only.
  */
-static u32 restores;
-
-/* No process runs meanwhile. */
-void events_lost(void)
-{
-	restores++;
-}
-
-/* Forget the event channels of @block that are closed. */
 static void forget_lost_events(struct gntalloc_block *block)
 {
 	unsigned int i;
 
-	if (block->restores == restores)
+	if (block->restores == domain_restores)
 		return;
 	for (i = 0; i < block->count; i++)
 		block_notify(block)[i] &= ~NOTIFY_SEND_EVENT;
-	block->restores = restores;
+	block->restores = domain_restores;
 }
 
 /*
@@ -52,6 +43,8 @@ int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 
 	if (action & ~(UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT))
 		return -EINVAL;
+	if (action & UNMAP_NOTIFY_CLEAR_BYTE && block->whose.sealed)
+		return -EACCES;
 
 	forget_lost_events(block);
 	old = *notify;
@@ -104,9 +97,14 @@ void page_unlist(struct gntalloc_block *block, unsigned int i)
  * End the grant of a page that nothing here maps, when @ending is flushed: the
  * page is given back then, or lingers.
  */
-void page_end(struct gntalloc_ending *ending, struct page *page,
+void page_end(struct gntalloc_ending *ending,
+	      const struct gntalloc_whose *whose, struct page *page,
 	      grant_ref_t ref)
 {
+	if (ending->count && !same_whose(&ending->whose, whose))
+		page_flush(ending);
+	if (!ending->count)
+		ending->whose = *whose;
 	ending->refs[ending->count] = ref;
 	ending->pages[ending->count++] = page;
 	if (ending->count == GNTALLOC_ENDING_MAX)
@@ -144,6 +142,8 @@ u32 pages_idle(const struct gntalloc_ending *ending)
 	unsigned int i;
 	u32 idle = 0;
 
+	if (!is_own(&ending->whose))
+		return GENMASK(ending->count - 1, 0);
 	for (i = 0; i < ending->count; i++) {
 		head = compound_head(ending->pages[i]);
 		if (page_count(head) == 1 ||
@@ -165,6 +165,23 @@ void page_flush(struct gntalloc_ending *ending)
 	ending->count = 0;
 }
 
+/* Of others: all that had to end was the grant. */
+static u32 return_others(struct gntalloc_ending *ending, u32 which)
+{
+	struct page *pages[GNTALLOC_ENDING_MAX] __not_cleared;
+	unsigned int i, count = 0;
+
+	for (i = 0; i < ending->count; i++)
+		if (which & BIT(i))
+			pages[count++] = ending->pages[i];
+	if (ending->whose.mm)
+		pages_unpin(&ending->whose, pages, count);
+	else
+		release_pages(pages, count);
+	pages_uncharge(ending->whose.file, count);
+	return ~which & GENMASK(ending->count - 1, 0);
+}
+
 /*
  * Give back those pages of @ending whose bit is set in @which, and whose grant
  * has ended. Returns the bits of all that are still to be kept.
@@ -176,6 +193,8 @@ u32 pages_put(struct gntalloc_ending *ending, u32 which)
 	struct page *head;
 	u32 left = 0;
 
+	if (!is_own(&ending->whose))
+		return return_others(ending, which);
 	for (i = 0; i < ending->count; i++) {
 		if (!(which & BIT(i))) {
 			left |= BIT(i);
@@ -196,7 +215,7 @@ u32 pages_put(struct gntalloc_ending *ending, u32 which)
 	}
 	if (put) {
 		release_pages(heads, put);
-		pages_uncharge(count);
+		pages_uncharge(ending->whose.file, count);
 	}
 	return left;
 }
@@ -214,14 +233,14 @@ void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
 		spare_sub(file, block, 1);
 	/* Of a spare one nothing is left to end, unless it is the last. */
 	if (ref || !leave_chunk(page))
-		page_end(ending, page, ref);
+		page_end(ending, &block->whose, page, ref);
 }
 
 /*
  * Release page @i of @block unless something still needs it. A page that is
- * listed is kept by its file, one that is mapped by the process that maps it:
- * close of that mapping comes back here. The map count cannot rise from zero,
- * as only mmap() of a listed page maps it anew.
+ * listed is kept by its file, one of our own that is mapped by the process that
+ * maps it: close of that mapping comes back here. The map count cannot rise
+ * from zero, as only mmap() of a listed page maps it anew.
  */
 static void settle_page(struct gntalloc_ending *ending,
 			struct gntalloc_file *file,
@@ -229,7 +248,8 @@ static void settle_page(struct gntalloc_ending *ending,
 {
 	struct page *page = block->pages[i];
 
-	if (!page || block_notify(block)[i] & NOTIFY_LISTED || map_count(page))
+	if (!page || block_notify(block)[i] & NOTIFY_LISTED ||
+	    (is_own(&block->whose) && map_count(page)))
 		return;
 	if (block_notify(block)[i] && !is_spare(block, i))
 		page_unlist(block, i);
@@ -244,7 +264,7 @@ struct gntalloc_block *settle_block(struct gntalloc_file *file,
 
 	if (!block->live) {
 		file_remove(file, block);
-		block_free(file, block);
+		block_free(block);
 	}
 	cond_resched();
 	return next;
@@ -261,7 +281,8 @@ static void flush_settled(struct gntalloc_file *file,
 {
 	struct page *page;
 
-	if (ending->count != 1 || PageCompound(ending->pages[0])) {
+	if (ending->count != 1 || !is_own(&ending->whose) ||
+	    PageCompound(ending->pages[0])) {
 		page_flush(ending);
 		return;
 	}
@@ -271,7 +292,7 @@ static void flush_settled(struct gntalloc_file *file,
 		page = xchg(&file->kept_page, page);
 		if (page)
 			__free_page(page);
-		pages_uncharge(1);
+		pages_uncharge(file, 1);
 	} else {
 		pages_linger(ending, 1);
 	}

@@ -265,8 +265,8 @@ static void rest(unsigned int count)
 /*
  * End the grants of those of @count references whose bit is set in @which, but
  * not where the peer maps the page; the bits of the others are set in what is
- * returned. One operation asks and ends (XSA-396). 0 is no reference, and has
- * ended.
+ * returned. One operation asks and ends (XSA-396). 0 and REF_NOBODY are no
+ * references, and have ended.
  *
  * It also frees the reference to the kernel, which gives out the last freed
  * first: so they are taken back from there, which another driver could only
@@ -287,7 +287,7 @@ u32 refs_end(const grant_ref_t *refs, unsigned int count, u32 which)
 	for (i = 0; i < count; i++, bit <<= 1) {
 		if (!(which & bit))
 			continue;
-		if (refs[i]) {
+		if (refs[i] > REF_NOBODY) {
 			if (!gnttab_try_end_foreign_access(refs[i]))
 				continue;
 			granted++;

@@ -13,9 +13,6 @@
 #include "compat.h"
 #include "gntalloc.h"
 
-/* So many references have room on the stack. */
-#define FEW_REFS 64
-
 /* The pages of a piece can serve: zero them, and grant them. */
 static void grant_piece(const struct ioctl_gntalloc_share *op,
 			struct gntalloc_pos pos, u32 count,
@@ -25,6 +22,7 @@ static void grant_piece(const struct ioctl_gntalloc_share *op,
 	bool readonly = !(op->flags & GNTALLOC_FLAG_WRITABLE);
 	grant_ref_t *ref = block_refs(pos.block) + pos.i;
 	u32 *notify = block_notify(pos.block) + pos.i;
+	domid_t *domids = block_domids(pos.block) + pos.i;
 	struct page **pages = pos.block->pages + pos.i;
 	u32 i;
 
@@ -35,6 +33,7 @@ static void grant_piece(const struct ioctl_gntalloc_share *op,
 	}
 	for (i = 0; i < count; i++) {
 		ref[i] = refs[i];
+		domids[i] = op->domid;
 		gnttab_grant_foreign_access_ref(refs[i], op->domid,
 						xen_page_to_gfn(pages[i]),
 						readonly);
@@ -151,6 +150,7 @@ static noinline long get_and_share(struct gntalloc_file *file,
 				   const grant_ref_t *refs, long needed)
 {
 	struct gntalloc_fresh fresh = {
+		.file = file,
 		.chunks = LIST_HEAD_INIT(fresh.chunks),
 	};
 	int err;
@@ -161,7 +161,7 @@ static noinline long get_and_share(struct gntalloc_file *file,
 			needed = err;
 		else
 			needed = fill_and_share(file, op, refs, &fresh);
-		if (needed == -ENOMEM && spare_drop(file))
+		if (needed == -ENOMEM && spare_take_own(file, UINT_MAX))
 			needed = max_t(u32, fresh.count, 1);
 	} while (needed > 0);
 	fresh_put(&fresh);
@@ -180,12 +180,43 @@ static long share(struct gntalloc_file *file,
 	return needed > 0 ? get_and_share(file, op, refs, needed) : needed;
 }
 
+/*
+ * Claim @count references, in @few if they have room there, and copy them to
+ * @to while they grant nothing yet.
+ */
+int refs_for_user(grant_ref_t **refs, grant_ref_t *few, u32 count, u64 to)
+{
+	int err;
+
+	*refs = few;
+	if (count > FEW_REFS) {
+		if (!fits_grant_table(count))
+			return -ENOSPC;
+		*refs = kvmalloc_array(count, sizeof(**refs),
+				       GFP_KERNEL | __GFP_NOWARN);
+		if (!*refs)
+			return -ENOMEM;
+	}
+	err = refs_claim(*refs, count);
+	if (err)
+		goto free;
+	if (!copy_refs_out((u32 __user *)(unsigned long)to, *refs,
+			   count))
+		return 0;
+	err = -EFAULT;
+	refs_release(*refs, count);
+free:
+	if (*refs != few)
+		kvfree(*refs);
+	return err;
+}
+
 long ioctl_share(struct gntalloc_file *file,
 		 struct ioctl_gntalloc_share __user *arg)
 {
 	grant_ref_t few[FEW_REFS] __not_cleared;
-	grant_ref_t *refs = few;
 	struct ioctl_gntalloc_share op;
+	grant_ref_t *refs;
 	long err;
 
 	if (copy_from_user(&op, arg, sizeof(op)))
@@ -198,27 +229,15 @@ long ioctl_share(struct gntalloc_file *file,
 	    op.refs != (unsigned long)op.refs ||
 	    !is_arena(op.index >> PAGE_SHIFT, op.count))
 		return -EINVAL;
-
-	if (op.count > FEW_REFS) {
-		if (!fits_grant_table(op.count))
-			return -ENOSPC;
-		refs = kvmalloc_array(op.count, sizeof(*refs),
-				      GFP_KERNEL | __GFP_NOWARN);
-		if (!refs)
-			return -ENOMEM;
-	}
-	err = refs_claim(refs, op.count);
+	err = may_grant(file, op.domid);
+	if (!err)
+		err = refs_for_user(&refs, few, op.count, op.refs);
 	if (err)
-		goto out;
-	/* While they grant nothing yet. */
-	if (copy_refs_out((void __user *)(unsigned long)op.refs, refs,
-			  op.count))
-		err = -EFAULT;
-	else
-		err = share(file, &op, refs);
+		return err;
+
+	err = share(file, &op, refs);
 	if (err)
 		refs_release(refs, op.count);
-out:
 	if (refs != few)
 		kvfree(refs);
 	return err;

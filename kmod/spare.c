@@ -133,13 +133,13 @@ unsigned int spare_take(unsigned int want)
 	return got;
 }
 
-/* Take all of this file's, which is out of memory. Were there any? */
-bool spare_drop(struct gntalloc_file *file)
+/* Take up to @want of this file's. */
+unsigned int spare_take_own(struct gntalloc_file *file, unsigned int want)
 {
 	unsigned int got;
 
 	mutex_lock(&file->lock);
-	got = take(file, UINT_MAX);
+	got = take(file, want);
 	mutex_unlock(&file->lock);
 	return got;
 }
