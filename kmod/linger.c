@@ -377,7 +377,7 @@ int pages_charge(struct gntalloc_file *file, u32 count)
  */
 bool pages_plenty(const struct gntalloc_file *file)
 {
-	return file->max == UINT_MAX &&
+	return READ_ONCE(file->max) == UINT_MAX &&
 	       atomic_read(&used) <= READ_ONCE(limit) / 2;
 }
 

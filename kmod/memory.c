@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Granting memory of the caller, which is pinned for as long as that lasts. */
 
+#include <linux/backing-dev.h>
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -34,7 +35,20 @@ static int charge_pinned(struct mm_struct *mm, unsigned int count)
 	return -ENOMEM;
 }
 
-/* Memory, not a file on disk: its pages go, and come back, as it likes. */
+/*
+ * Not a device's, nor another domain's; nor a file's on disk, whose pages come
+ * and go as its filesystem likes.
+ */
+static bool may_pin(const struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP))
+		return false;
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return PRIVATE_STAYS_PINNED;
+	return !mapping_can_writeback(vma->vm_file->f_mapping);
+}
+
+/* Filesystems have more kinds of pages than that. */
 static bool is_memory(const struct vm_area_struct *vma, struct page *page)
 {
 	return PageAnon(page) || page_is_swap_backed(page) ||
@@ -55,9 +69,7 @@ static int pin_some(struct gntalloc_block *block, struct page **pages,
 
 	if (!vma || addr < vma->vm_start)
 		return -EFAULT;
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP))
-		return -ENODEV;
-	if (!(vma->vm_flags & VM_MAYSHARE) && !PRIVATE_STAYS_PINNED)
+	if (!may_pin(vma))
 		return -ENODEV;
 	/*
 	 * A private page may be that of a file, or of zeros, until it is
