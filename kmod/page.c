@@ -298,6 +298,19 @@ static void flush_settled(struct gntalloc_file *file,
 	}
 }
 
+/*
+ * The same while pages of it may be on their way out: those of a process still
+ * need its mm, which may go with the block.
+ */
+static struct gntalloc_block *settle_ending(struct gntalloc_ending *ending,
+					    struct gntalloc_file *file,
+					    struct gntalloc_block *block)
+{
+	if (!block->live && block->whose.mm)
+		page_flush(ending);
+	return settle_block(file, block);
+}
+
 /* The file stops listing @count pages from @pos on, a run of file_find_run().
  */
 void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
@@ -311,7 +324,7 @@ void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
 			settle_page(&ending, file, pos.block, pos.i);
 		}
-		pos.block = settle_block(file, pos.block);
+		pos.block = settle_ending(&ending, file, pos.block);
 		pos.i = 0;
 	}
 	flush_settled(file, &ending);
@@ -334,7 +347,7 @@ void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 				break;
 			settle_page(&ending, file, pos.block, pos.i);
 		}
-		pos.block = settle_block(file, pos.block);
+		pos.block = settle_ending(&ending, file, pos.block);
 		pos.i = 0;
 	}
 	flush_settled(file, &ending);
@@ -354,7 +367,7 @@ void file_release(struct gntalloc_file *file)
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
 			settle_page(&ending, file, pos.block, pos.i);
 		}
-		pos.block = settle_block(file, pos.block);
+		pos.block = settle_ending(&ending, file, pos.block);
 	}
 	page_flush(&ending);
 }
