@@ -298,7 +298,6 @@ void page_end(struct gntalloc_ending *ending,
 	      grant_ref_t ref);
 void page_flush(struct gntalloc_ending *ending);
 bool leave_chunk(struct page *page);
-u32 pages_idle(const struct gntalloc_ending *ending);
 u32 pages_put(struct gntalloc_ending *ending, u32 which);
 void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
 		    struct gntalloc_block *block, unsigned int i);

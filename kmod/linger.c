@@ -149,8 +149,8 @@ static unsigned int reap(unsigned int max)
 		if (!first)
 			break;
 		gone = first->some;
-		left = pages_put(&gone, refs_end(gone.refs, gone.count,
-						 pages_idle(&gone)));
+		left = pages_put(&gone,
+				 refs_end(gone.refs, gone.count, UINT_MAX));
 		first->some = gone;
 		keep(&first->some, left);
 		returned = gone.count - first->some.count;

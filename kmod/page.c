@@ -132,35 +132,13 @@ bool leave_chunk(struct page *page)
 	return true;
 }
 
-/*
- * Which pages may be given back: not those that some kernel code still does I/O
- * on. A chunk is asked with its last page.
- */
-u32 pages_idle(const struct gntalloc_ending *ending)
-{
-	struct page *head;
-	unsigned int i;
-	u32 idle = 0;
-
-	if (!is_own(&ending->whose))
-		return GENMASK(ending->count - 1, 0);
-	for (i = 0; i < ending->count; i++) {
-		head = compound_head(ending->pages[i]);
-		if (page_count(head) == 1 ||
-		    (PageCompound(head) &&
-		     (READ_ONCE(head->private) & ~CHUNK_COPIED) > 1))
-			idle |= BIT(i);
-	}
-	return idle;
-}
-
 void page_flush(struct gntalloc_ending *ending)
 {
 	u32 ended;
 
 	if (!ending->count)
 		return;
-	ended = refs_end(ending->refs, ending->count, pages_idle(ending));
+	ended = refs_end(ending->refs, ending->count, UINT_MAX);
 	pages_linger(ending, pages_put(ending, ended));
 	ending->count = 0;
 }
@@ -184,7 +162,8 @@ static u32 return_others(struct gntalloc_ending *ending, u32 which)
 
 /*
  * Give back those pages of @ending whose bit is set in @which, and whose grant
- * has ended. Returns the bits of all that are still to be kept.
+ * has ended; but not what some kernel code still does I/O on, or another peer
+ * has. Returns the bits of all that are still to be kept.
  */
 u32 pages_put(struct gntalloc_ending *ending, u32 which)
 {
@@ -204,7 +183,6 @@ u32 pages_put(struct gntalloc_ending *ending, u32 which)
 		if (leave_chunk(ending->pages[i]))
 			continue;
 		head = compound_head(ending->pages[i]);
-		/* Others of its chunk were there when it was found idle. */
 		if (page_count(head) != 1) {
 			left |= BIT(i);
 			continue;
@@ -288,14 +266,16 @@ static void flush_settled(struct gntalloc_file *file,
 	}
 	page = ending->pages[0];
 	set_page_private(page, 0);
-	if (refs_end(ending->refs, 1, page_count(page) == 1)) {
-		page = xchg(&file->kept_page, page);
-		if (page)
-			__free_page(page);
-		pages_uncharge(file, 1);
-	} else {
+	if (refs_end(ending->refs, 1, 1))
+		ending->refs[0] = 0;
+	if (ending->refs[0] || page_count(page) != 1) {
 		pages_linger(ending, 1);
+		return;
 	}
+	page = xchg(&file->kept_page, page);
+	if (page)
+		__free_page(page);
+	pages_uncharge(file, 1);
 }
 
 /*
