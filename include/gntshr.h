@@ -11,8 +11,8 @@
  * number of that entry is the *grant reference*. The program that offers pages
  * is the *frontend*, the one that maps them the *backend*, or *peer* here.
  *
- * This library is for the frontend. It allocates pages, grants them to one
- * peer and maps them into this program; all of it lasts until
+ * This library is for the frontend. It allocates pages, grants them to a peer
+ * and maps them into this program; all of it lasts until
  * gntshr_unshare(), gntshr_close() or the end of the process. The frontend
  * tells the peer the references by other means, most often xenstore, and the
  * peer maps them, with libxengnttab for example. The mapping here belongs to
@@ -36,6 +36,20 @@
  * page: shares that come soon get such pages, zeroed, for a fraction of what
  * new ones cost. They give way to whoever needs memory, or room below the
  * driver's limit.
+ *
+ * More than that
+ * --------------
+ *	gntshr_share_memory()		memory that the program has already
+ *	gntshr_add_peer()		the same pages for one more domain
+ *	gntshr_remove_peer()		and for one less
+ *	gntshr_renew()			and for another one, or for the same
+ *					one after a restore of this domain
+ *	gntshr_wait_released()		until peers have let go of what ended
+ *	gntshr_status()			what a handle has
+ *	gntshr_restrict()		bounds for good, for a program that
+ *	gntshr_fdopen()			gets the descriptor from a launcher
+ * These need the driver of libgntshr. With the stock one of Linux each but
+ * gntshr_fdopen() fails with ENOTSUP.
  *
  * Notification
  * ------------
@@ -172,8 +186,11 @@ int gntshr_close(gntshr_handle *h);
  * The descriptor behind a handle, for an ioctl of xen-gntalloc(4), or fcntl.
  *
  * It belongs to the handle: do not close it, and leave the pages that the
- * library shares to the library. It is close-on-exec. poll has nothing to
- * tell of it.
+ * library shares to the library. It is close-on-exec.
+ *
+ * With the driver of libgntshr it can be polled: POLLIN says that something
+ * lingered and nothing does any more, POLLPRI that the domain was restored, so
+ * that all references are dead. Both last until gntshr_status().
  *
  * @param h	a handle, not NULL
  * @return the descriptor, good until gntshr_close(). Cannot fail.
@@ -208,6 +225,8 @@ int gntshr_fd(gntshr_handle *h);
  *	- EINTR: the process is being killed
  *	- EPERM: the handle was inherited through fork
  *	- EBADF: the descriptor was closed by somebody else
+ *	- EACCES: the descriptor is restricted to another domain
+ *	- EDQUOT: more than the descriptor is restricted to
  *	- ENOTTY: a 32-bit program under a 64-bit kernel with the stock driver
  *
  * @since 0.1
@@ -275,9 +294,13 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
  * or touching them raises SIGBUS or SIGSEGV. With GNTSHR_OPEN_UNMAP they are
  * unmapped at once.
  *
+ * What was granted by gntshr_add_peer() ends first. Memory of the caller, see
+ * gntshr_share_memory(), stays mapped and as it is.
+ *
  * @param h	a handle, not NULL
- * @param addr	what gntshr_share_pages() or gntshr_share_page_notify() returned
- * @param count	as it was there; 1 for the latter
+ * @param addr	what gntshr_share_pages() or gntshr_share_page_notify()
+ *		returned, or gntshr_share_memory() was told
+ * @param count	as it was there; 1 for gntshr_share_page_notify()
  * @return 0; or -1 with errno:
  *	- EINVAL: addr and count are not those of a share of this handle, or
  *	  another thread has unshared it. Nothing happened.
@@ -291,6 +314,290 @@ int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
  * @since 0.1
  */
 int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count);
+
+/**
+ * Share memory that this program has already.
+ *
+ * It may be anonymous, of a memfd, of shared memory or of huge pages; it is
+ * not copied, and stays mapped where it is. It is pinned, and counts against
+ * RLIMIT_MEMLOCK, until gntshr_unshare() or gntshr_close(), and the peer lets
+ * go. What is shared is the pages that are there now, not the addresses:
+ * munmap and mremap change nothing for the peer. But after MADV_DONTNEED,
+ * ftruncate to a smaller size, or a hole that fallocate punches, the peer
+ * keeps the old pages, the program gets others, and nobody is told. See
+ * libgntshr(7).
+ *
+ * @param h	a handle, not NULL
+ * @param domid	who may map it: 0 to 0x7FEF
+ * @param addr	of the first page, a multiple of 4096, for gntshr_unshare().
+ *		No part of it may be shared through this handle as memory
+ *		already, even if it was unmapped since.
+ * @param count	how many pages of 4096 bytes, 1 at least
+ * @param refs	out: count grant references, refs[i] for page i; not NULL.
+ *		Untouched after a failure.
+ * @param flags	GNTSHR_WRITABLE, or 0 for a peer that may only read
+ * @return 0; or -1 with errno, and nothing is shared:
+ *	- EINVAL: a wrong domid (see gntshr_share_pages()), addr, count, refs
+ *	  or flags
+ *	- EEXIST: a part is shared through this handle already
+ *	- EFAULT: a part is not mapped; or it may not be written; or it belongs
+ *	  to a device, another domain or a file on disk
+ *	- EBUSY: its seals forbid what the peer could do
+ *	- ENOMEM: out of memory, or more than RLIMIT_MEMLOCK allows
+ *	- ENOSPC: more than the driver's limit allows, or the grant table is
+ *	  full
+ *	- EACCES: the descriptor is restricted to another domain
+ *	- EDQUOT: more than the descriptor is restricted to
+ *	- EINTR: the process is being killed
+ *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
+ *	- ENOTSUP: the stock driver cannot do this
+ *
+ * @since 0.2
+ */
+int gntshr_share_memory(gntshr_handle *h, uint32_t domid, void *addr,
+			uint32_t count, uint32_t *refs, unsigned int flags);
+
+/**
+ * Let one more domain map pages that are shared.
+ *
+ * It gets references of its own, and its own right to write. That lasts until
+ * gntshr_remove_peer(), or the share ends. What it then still maps it keeps,
+ * and the page lingers for it alone.
+ *
+ * @param h	a handle, not NULL
+ * @param addr	of a page of a share of any kind; pages from here on
+ * @param count	how many, 1 at least, all of them of this one share
+ * @param domid	who may map them, too: 0 to 0x7FEF
+ * @param refs	out: count grant references, refs[i] for page i; not NULL.
+ *		Untouched after a failure.
+ * @param flags	GNTSHR_WRITABLE, or 0 for a peer that may only read
+ * @return 0; or -1 with errno, and nothing was granted:
+ *	- EINVAL: a wrong domid (see gntshr_share_pages()), count, refs or
+ *	  flags; or these are not pages of one share of this handle
+ *	- EEXIST: one of them is shared with this domain already
+ *	- ENOMEM: out of memory
+ *	- ENOSPC: more than the driver's limit allows, or the grant table is
+ *	  full
+ *	- EACCES: the descriptor is restricted to another domain
+ *	- EDQUOT: more than the descriptor is restricted to
+ *	- EINTR: the process is being killed
+ *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
+ *	- ENOTSUP: the stock driver cannot do this
+ *
+ * @since 0.2
+ */
+int gntshr_add_peer(gntshr_handle *h, void *addr, uint32_t count,
+		    uint32_t domid, uint32_t *refs, unsigned int flags);
+
+/**
+ * Take pages from one of the domains that they are shared with.
+ *
+ * It is notified, if that was set for it, and its grants end; what it still
+ * maps it keeps until it lets go. The pages stay as they are here and for the
+ * other domains. Taken from the domain that the share was made for, or renewed
+ * for, they belong to nobody but added ones until gntshr_renew().
+ *
+ * @param h	a handle, not NULL
+ * @param addr	of a page of a share; pages from here on
+ * @param count	how many, 1 at least, all of them of this one share
+ * @param domid	from whom: 0 to 0x7FEF. It must have all of them, and all from
+ *		gntshr_add_peer() or none.
+ * @return 0; or -1 with errno, and nothing happened, unless said below:
+ *	- EINVAL: a wrong domid or count; or these are not pages of one share of
+ *	  this handle; or the domain does not have all of them, or some of them
+ *	  in another way
+ *	- ENOMEM: out of memory
+ *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else. Of pages that came
+ *	  to the domain by several calls, those of some may be taken.
+ *	- ENOTSUP: the stock driver cannot do this
+ *
+ * @since 0.2
+ */
+int gntshr_remove_peer(gntshr_handle *h, void *addr, uint32_t count,
+		       uint32_t domid);
+
+/**
+ * Set, change or cancel the notification of an added peer.
+ *
+ * As gntshr_set_unmap_notify(), but for the grant that a domain has from
+ * gntshr_add_peer(): it is notified by gntshr_remove_peer(), or when the share
+ * ends. Each peer of a page can have its own. A byte is cleared in the page,
+ * which all peers see.
+ *
+ * @param h	a handle, not NULL
+ * @param addr	any byte in a page that the domain was added to; with
+ *		GNTSHR_NOTIFY_CLEAR_BYTE the one to clear
+ * @param domid	the added domain
+ * @param action GNTSHR_NOTIFY_CLEAR_BYTE, GNTSHR_NOTIFY_SEND_EVENT, both, or 0
+ *		to cancel
+ * @param port	local port of the event channel to signal, as in
+ *		gntshr_set_unmap_notify()
+ * @return 0; or -1 with errno, and the notification is what it was:
+ *	- EINVAL: a wrong domid or action, a port that is not open or that some
+ *	  32,700 pages name already, or an addr in no page that this domain was
+ *	  added to
+ *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
+ *
+ * @since 0.2
+ */
+int gntshr_set_peer_notify(gntshr_handle *h, void *addr, uint32_t domid,
+			   unsigned int action, uint32_t port);
+
+/**
+ * Grant pages of a share anew, in place: same pages, address and contents.
+ *
+ * For a backend that comes back as another domain, or for any after this
+ * domain was restored, where all references are dead. The old grants of the
+ * domain that the share was made for end without notifying it, and what it
+ * still maps it keeps until it lets go. Notifications stay. So do the grants
+ * of gntshr_add_peer(): after a restore remove these and add them again. The
+ * library never does any of this by itself: the number of the old peer can be
+ * a stranger's by then.
+ *
+ * @param h	a handle, not NULL
+ * @param addr	of a page of a share of any kind; pages from here on. They may
+ *		have been taken from their domain by gntshr_remove_peer().
+ * @param count	how many, 1 at least, all of them of this one share
+ * @param domid	who may map them from now on: 0 to 0x7FEF
+ * @param refs	out: count grant references, refs[i] for page i; not NULL.
+ *		Untouched after a failure.
+ * @param flags	GNTSHR_WRITABLE, or 0 for a peer that may only read
+ * @return 0; or -1 with errno, and the old grants are as they were:
+ *	- EINVAL: a wrong domid (see gntshr_share_pages()), count, refs or
+ *	  flags; or these are not pages of one share of this handle
+ *	- EEXIST: this domain was added to one of them by gntshr_add_peer()
+ *	- ENOMEM: out of memory
+ *	- ENOSPC: more than the driver's limit allows, or the grant table is
+ *	  full
+ *	- EACCES: the descriptor is restricted to another domain
+ *	- EDQUOT: more than the descriptor is restricted to
+ *	- EINTR: the process is being killed
+ *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
+ *	- ENOTSUP: the stock driver cannot do this
+ *
+ * @since 0.2
+ */
+int gntshr_renew(gntshr_handle *h, void *addr, uint32_t count, uint32_t domid,
+		 uint32_t *refs, unsigned int flags);
+
+/**
+ * What a handle has, in pages; one with added peers counts once more for each.
+ *
+ * Members that a later version adds take the place of reserved ones, which are
+ * 0, so that programs that know them run with a library that does not.
+ *
+ * @param returned	that lingered and came back, since the device was opened
+ * @param shared	that are shared now
+ * @param spare		that are kept for the next share
+ * @param lingering	that are not shared any more, but that a peer has still
+ * @param restores	no pages: how often the domain was restored since the
+ *			driver was loaded
+ * @param reserved	0
+ */
+struct gntshr_status {
+	uint64_t returned;
+	uint32_t shared;
+	uint32_t spare;
+	uint32_t lingering;
+	uint32_t restores;
+	uint64_t reserved[5];
+};
+
+/**
+ * What a handle has now; and poll on gntshr_fd() is not ready any more until
+ * there is news.
+ *
+ * It is that of the descriptor: if other processes have it, theirs counts, too.
+ *
+ * @param h	a handle, not NULL
+ * @param status out: the counts; not NULL. Untouched after a failure.
+ * @return 0; or -1 with errno:
+ *	- EINVAL: status is NULL
+ *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
+ *	- ENOTSUP: the stock driver cannot do this
+ *
+ * @since 0.2
+ */
+int gntshr_status(gntshr_handle *h, struct gntshr_status *status);
+
+/**
+ * Wait until peers have let go of all that this handle gave up.
+ *
+ * So a frontend knows that its memory is back. Other threads can share
+ * meanwhile. It takes no news from those who poll gntshr_fd().
+ *
+ * @param h	a handle, not NULL
+ * @param timeout_ms for how many milliseconds at most; 0 only looks, and a
+ *		negative number waits for ever
+ * @return 0 when nothing of the handle lingers; or -1 with errno:
+ *	- ETIMEDOUT: something lingers still
+ *	- EINTR: a signal handler ran
+ *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
+ *	- ENOTSUP: the stock driver cannot do this
+ *
+ * @since 0.2
+ */
+int gntshr_wait_released(gntshr_handle *h, int timeout_ms);
+
+/**
+ * Bound what can be shared through a descriptor from now on, by whoever has it.
+ *
+ * Neither this program nor one that inherits or is sent the descriptor can take
+ * that back. A launcher opens the device, restricts the descriptor, and starts
+ * a frontend that is not trusted, and may not open the device itself.
+ *
+ * @param h	a handle, not NULL
+ * @param domid	the only domain that pages can be shared with: 0 to 0x7FEF.
+ *		Calls that grant fail for others.
+ * @param pages	how many pages there may be at once, lingering ones as well,
+ *		and again for each added peer. Calls that grant fail beyond.
+ * @return 0, and what is shared already stays; or -1 with errno, and nothing
+ *	changed:
+ *	- EINVAL: a wrong domid
+ *	- EACCES: it is restricted already
+ *	- EPERM: the handle was inherited through fork
+ *	- EBADF: the descriptor was closed by somebody else
+ *	- ENOTSUP: the stock driver cannot do this
+ *
+ * @since 0.2
+ */
+int gntshr_restrict(gntshr_handle *h, uint32_t domid, uint32_t pages);
+
+/**
+ * Make a handle of a descriptor that somebody else opened.
+ *
+ * It may be inherited, or sent through a socket. No other handle of this
+ * process may use it, nor a duplicate of it. If another process has shared
+ * through it, shares cost as much as with the stock driver.
+ *
+ * @param logger	as for gntshr_open()
+ * @param fd		a descriptor of /dev/xen/gntalloc, open for reading and
+ *			writing. It belongs to the handle, and becomes
+ *			close-on-exec; after a failure it is the caller's, as it
+ *			was.
+ * @param open_flags	as for gntshr_open()
+ * @return a handle, which gntshr_close() releases, and closes fd; or NULL with
+ *	errno, and there is no handle:
+ *	- EINVAL: there is no such flag
+ *	- EBADF: the descriptor is not open
+ *	- ENOTTY: it is not one of this device; or this is a 32-bit program
+ *	  under a 64-bit kernel with the stock driver
+ *	- EACCES: it is not open for reading and writing
+ *	- EEXIST: another handle of this process has it
+ *	- ENOMEM: out of memory
+ *	- ENOTSUP: pages of this kernel are larger than 4096 bytes
+ *
+ * @since 0.2
+ */
+gntshr_handle *gntshr_fdopen(struct xentoollog_logger *logger, int fd,
+			     unsigned int open_flags);
 
 #ifdef __cplusplus
 }

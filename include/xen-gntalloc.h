@@ -192,7 +192,7 @@ struct ioctl_gntalloc_revoke {
  * @lingering	pages and grants that linger
  * @restores	how often the domain was restored since the module was loaded
  * @flags	in: GNTALLOC_STATUS_QUIET, and poll() is not ready any more
- *until there is news; or 0
+ *		until there is news; or 0
  * @pad		0
  */
 struct ioctl_gntalloc_status {

@@ -197,12 +197,14 @@ static void make_hole(struct gntshr_handle *h, struct gntshr_arena *arena,
 		if (kind == GNTSHR_GONE)
 			continue;
 		arena->holed = true;
+		if (kind != GNTSHR_SHARED && kind != GNTSHR_UNLISTED)
+			continue;
+		gntshr_grants_end_stale(h, gntshr_slot_index(&slot),
+					slot.count);
 		if (kind == GNTSHR_SHARED)
 			gntshr_arena_end_share(h, &slot);
-		if (kind == GNTSHR_SHARED || kind == GNTSHR_UNLISTED) {
-			gntshr_places_leave(&slot);
-			arena->shares--;
-		}
+		gntshr_places_leave(&slot);
+		arena->shares--;
 	}
 }
 

@@ -354,42 +354,54 @@ int gntshr_arena_end_share(struct gntshr_handle *h, struct gntshr_slot *slot)
 	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_UNSHARE, &op);
 }
 
-/*
- * End the share that is just this. Returns 0 or an errno, EINVAL if there is
- * none.
- */
-int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
-			 uint32_t count)
+/* The share that is just this. */
+static inline bool find_exact(struct gntshr_handle *h, const char *addr,
+			      uint32_t count, struct gntshr_slot *slot)
 {
 	struct gntshr_arena *arena;
-	bool parted;
 
 	/* No tag has it. */
 	if (count > GNTSHR_PLACES_MAX)
-		return EINVAL;
+		return false;
 	for (arena = h->arenas; arena; arena = arena->next) {
 		size_t before = (uintptr_t)addr - (uintptr_t)arena->addr;
-		struct gntshr_slot slot;
 		uint32_t tag;
 
 		if (before >= gntshr_arena_size(arena) ||
 		    before % GNTSHR_PAGE_SIZE)
 			continue;
-		slot = (struct gntshr_slot){
+		*slot = (struct gntshr_slot){
 			arena, (uint32_t)(before / GNTSHR_PAGE_SIZE), count
 		};
-		tag = arena->tags[slot.first];
-		if (tag != tag_of(GNTSHR_SHARED, count) &&
-		    tag != tag_of(GNTSHR_UNLISTED, count))
-			continue;
-		parted = gntshr_arena_is_parted(arena);
-		if (!parted && !gntshr_arena_end_share(h, &slot)) {
-			rest(&slot);
-			return 0;
-		}
-		if (!parted && !h->held)
-			return errno;
-		return gntshr_arena_part(h, &slot) ? errno : 0;
+		tag = arena->tags[slot->first];
+		if (tag == tag_of(GNTSHR_SHARED, count) ||
+		    tag == tag_of(GNTSHR_UNLISTED, count))
+			return true;
 	}
-	return EINVAL;
+	return false;
+}
+
+bool gntshr_arena_find_exact(struct gntshr_handle *h, const char *addr,
+			     uint32_t count, struct gntshr_slot *slot)
+{
+	return find_exact(h, addr, count, slot);
+}
+
+/* Returns 0 or an errno, EINVAL if there is no such share. */
+int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
+			 uint32_t count)
+{
+	struct gntshr_slot slot;
+	bool parted;
+
+	if (!find_exact(h, addr, count, &slot))
+		return EINVAL;
+	parted = gntshr_arena_is_parted(slot.arena);
+	if (!parted && !gntshr_arena_end_share(h, &slot)) {
+		rest(&slot);
+		return 0;
+	}
+	if (!parted && !h->held)
+		return errno;
+	return gntshr_arena_part(h, &slot) ? errno : 0;
 }

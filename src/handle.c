@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include <xen/gntalloc.h>
 
 #include "internal.h"
 
@@ -71,14 +74,13 @@ __attribute__((constructor(101))) static void at_load(void)
 	pthread_once(&fork_once, register_fork_handlers);
 }
 
+/* With handles_lock held. */
 static void list_handle(struct gntshr_handle *h)
 {
-	pthread_mutex_lock(&handles_lock);
 	h->next = handles;
 	if (handles)
 		handles->prev = h;
 	handles = h;
-	pthread_mutex_unlock(&handles_lock);
 }
 
 /* The handle at this address, locked; or NULL if none is open there. */
@@ -106,8 +108,8 @@ static void unlist_handle(struct gntshr_handle *h)
 		handles = h->next;
 }
 
-gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
-			   unsigned int open_flags)
+static struct gntshr_handle *alloc_handle(struct xentoollog_logger *logger,
+					  unsigned int open_flags)
 {
 	struct gntshr_handle *h;
 	int error;
@@ -139,17 +141,93 @@ gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
 		gntshr_fail(logger, error, "no lock for a handle");
 		return NULL;
 	}
+	return h;
+}
 
+static void free_handle(struct gntshr_handle *h)
+{
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
+gntshr_handle *gntshr_open(struct xentoollog_logger *logger,
+			   unsigned int open_flags)
+{
+	struct gntshr_handle *h = alloc_handle(logger, open_flags);
+	int error;
+
+	if (!h)
+		return NULL;
 	h->fd = gntshr_sys_open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (h->fd < 0) {
 		error = errno;
-		pthread_mutex_destroy(&h->lock);
-		free(h);
+		free_handle(h);
 		gntshr_explain_open(logger, error);
 		return NULL;
 	}
+	pthread_mutex_lock(&handles_lock);
 	list_handle(h);
+	pthread_mutex_unlock(&handles_lock);
 	return h;
+}
+
+/*
+ * Is it the device, and may both be done that the library does? Both drivers
+ * know these two requests, and refuse them so: there are no pages with these
+ * indices. gntdev knows the first one as well.
+ */
+static int check_device(int fd)
+{
+	struct ioctl_gntalloc_unmap_notify notify = { .index = UINT64_MAX };
+	struct ioctl_gntalloc_dealloc_gref dealloc = { .index = 1, .count = 1 };
+	int flags = gntshr_sys_fcntl(fd, F_GETFL, 0);
+
+	if (flags < 0)
+		return errno;
+	if (!gntshr_sys_ioctl(fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &notify) ||
+	    errno != ENOENT)
+		return ENOTTY;
+	if (!gntshr_sys_ioctl(fd, IOCTL_GNTALLOC_DEALLOC_GREF, &dealloc) ||
+	    errno != EINVAL)
+		return ENOTTY;
+	return (flags & O_ACCMODE) == O_RDWR ? 0 : EACCES;
+}
+
+/* With handles_lock. Returns 0 or an errno. */
+static int adopt(struct gntshr_handle *h, int fd)
+{
+	struct gntshr_handle *other;
+	int error;
+
+	for (other = handles; other; other = other->next)
+		if (other->fd == fd)
+			return EEXIST;
+	error = check_device(fd);
+	if (error)
+		return error;
+	if (gntshr_sys_fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return errno;
+	h->fd = fd;
+	list_handle(h);
+	return 0;
+}
+
+gntshr_handle *gntshr_fdopen(struct xentoollog_logger *logger, int fd,
+			     unsigned int open_flags)
+{
+	struct gntshr_handle *h = alloc_handle(logger, open_flags);
+	int error;
+
+	if (!h)
+		return NULL;
+	pthread_mutex_lock(&handles_lock);
+	error = adopt(h, fd);
+	pthread_mutex_unlock(&handles_lock);
+	if (!error)
+		return h;
+	free_handle(h);
+	gntshr_explain_fdopen(logger, error, fd);
+	return NULL;
 }
 
 int gntshr_refuse_child(struct gntshr_handle *h)
@@ -172,7 +250,8 @@ static bool is_part(const struct gntshr_mapping *mapping,
 static bool has_mapping(struct gntshr_handle *h,
 			const struct gntshr_mapping *mapping)
 {
-	struct gntshr_share *share = gntshr_table_find(h, mapping->addr);
+	struct gntshr_share *share =
+		gntshr_table_find(&h->shares, mapping->addr);
 
 	return (share && is_part(mapping, share)) ||
 	       gntshr_arenas_have(h, mapping);
@@ -225,8 +304,7 @@ int gntshr_close(gntshr_handle *h)
 		error = errno;
 	unlist_handle(h);
 	pthread_mutex_unlock(&handles_lock);
-	pthread_mutex_destroy(&h->lock);
-	free(h);
+	free_handle(h);
 	pthread_setcancelstate(cancel, NULL);
 
 	errno = error ? error : before;

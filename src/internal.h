@@ -15,16 +15,18 @@
 #pragma GCC visibility pop
 
 struct ioctl_gntalloc_alloc_gref;
+struct ioctl_gntalloc_add_peer;
 
 #define GNTSHR_PAGE_SIZE 4096u
 /* The last domid that is a domain: those from 0x7FF0 on have other meanings. */
 #define GNTSHR_DOMID_LAST 0x7FEFu
 
 /*
- * One share with a mapping of its own. It is made whole before it enters the
- * table of its handle, and from then on guarded by the lock of the handle.
+ * One share with a mapping of its own, or of the caller's memory. It is made
+ * whole before it enters a table of its handle, or found whole there, as all of
+ * it is guarded by the lock of the handle.
  *
- * @index	what the driver knows it by: the offset for mmap
+ * @index	what the driver knows it by, for mmap the offset
  * @unlisted	the driver was told to end it, only the mapping is left
  */
 struct gntshr_share {
@@ -32,6 +34,18 @@ struct gntshr_share {
 	uint32_t count;
 	uint64_t index;
 	bool unlisted;
+};
+
+/*
+ * A domain that pages were granted to once they were shared with another one;
+ * there while it has such grants.
+ *
+ * @grants	a tree of tsearch(3), see grants.c
+ */
+struct gntshr_peer {
+	struct gntshr_peer *next;
+	uint32_t domid;
+	void *grants;
 };
 
 /* A place's number plus 1; 0 for none. */
@@ -100,6 +114,9 @@ enum gntshr_kind {
 /*
  * @lock	guards the table, what is in it, and the arenas
  * @shares	those with a mapping of their own, a tree of tsearch(3)
+ * @memory	those of the caller's memory, another one; they last until they
+ *		are named, for the program may have unmapped the memory
+ * @peers	added ones, in no order
  * @arenas	the newest first
  * @next_place	in the next arena
  * @no_arenas	the driver has none, or they are not wanted
@@ -117,7 +134,8 @@ struct gntshr_handle {
 	int fd;
 	struct xentoollog_logger *logger;
 	pthread_mutex_t lock;
-	void *shares;
+	void *shares, *memory;
+	struct gntshr_peer *peers;
 	struct gntshr_arena *arenas;
 	uint64_t next_place;
 	bool no_arenas, held, watched, has_shared;
@@ -156,13 +174,12 @@ static inline uint64_t gntshr_slot_index(const struct gntshr_slot *slot)
 }
 
 /* table.c: which addresses belong to which share; with the lock held */
-int gntshr_table_add(struct gntshr_handle *h, struct gntshr_share *share);
-void gntshr_table_remove(struct gntshr_handle *h, struct gntshr_share *share);
-struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
-				       const void *addr);
-struct gntshr_share *gntshr_table_overlap(struct gntshr_handle *h, char *addr,
+int gntshr_table_add(void **table, struct gntshr_share *share);
+void gntshr_table_remove(void **table, struct gntshr_share *share);
+struct gntshr_share *gntshr_table_find(void **table, const void *addr);
+struct gntshr_share *gntshr_table_overlap(void **table, char *addr,
 					  size_t size);
-struct gntshr_share *gntshr_table_any(struct gntshr_handle *h);
+struct gntshr_share *gntshr_table_any(void **table);
 
 static inline size_t gntshr_arena_size(const struct gntshr_arena *arena)
 {
@@ -190,6 +207,8 @@ char *gntshr_arena_share(struct gntshr_handle *h,
 			 bool *alone);
 bool gntshr_arena_find(struct gntshr_handle *h, const char *addr,
 		       struct gntshr_slot *slot);
+bool gntshr_arena_find_exact(struct gntshr_handle *h, const char *addr,
+			     uint32_t count, struct gntshr_slot *slot);
 int gntshr_arena_unshare(struct gntshr_handle *h, const char *addr,
 			 uint32_t count);
 int gntshr_arena_end_share(struct gntshr_handle *h, struct gntshr_slot *slot);
@@ -223,11 +242,52 @@ static inline int gntshr_check_owner(struct gntshr_handle *h)
 	return h->forked ? gntshr_refuse_child(h) : 0;
 }
 
+/* check.c */
+int gntshr_check_domid(struct gntshr_handle *h, uint32_t domid);
+int gntshr_check_grant(struct gntshr_handle *h, uint32_t domid, uint32_t count,
+		       const uint32_t *refs, unsigned int flags);
+int gntshr_check_action(struct gntshr_handle *h, unsigned int action);
+
 /* share.c */
 bool gntshr_is_watched(void);
+void gntshr_declare_written(const void *addr, size_t size);
+void gntshr_give_refs(struct gntshr_handle *h, uint32_t *refs,
+		      const uint32_t *new_refs, uint32_t count);
+int gntshr_set_notify(struct gntshr_handle *h, uint64_t index,
+		      unsigned int action, uint32_t port);
+
+/* find.c: with the lock held */
+bool gntshr_find(struct gntshr_handle *h, const char *addr,
+		 struct gntshr_share *share);
+bool gntshr_find_exact(struct gntshr_handle *h, const char *addr,
+		       uint32_t count, struct gntshr_share *share);
+bool gntshr_find_pages(struct gntshr_handle *h, const char *addr,
+		       uint32_t count, uint64_t *index);
+
+/* grants.c: of added peers; with the lock held */
+bool gntshr_grants_any(struct gntshr_handle *h, uint32_t domid, uint64_t page,
+		       uint32_t count);
+uint32_t gntshr_grants_count(struct gntshr_handle *h, uint32_t domid,
+			     uint64_t page, uint32_t count);
+bool gntshr_grants_index(struct gntshr_handle *h, uint32_t domid, uint64_t byte,
+			 uint64_t *index);
+int gntshr_grants_add(struct gntshr_handle *h,
+		      struct ioctl_gntalloc_add_peer *op);
+int gntshr_grants_remove(struct gntshr_handle *h, uint32_t domid, uint64_t page,
+			 uint32_t count);
+int gntshr_grants_end(struct gntshr_handle *h, uint64_t page, uint32_t count);
+void gntshr_grants_end_stale(struct gntshr_handle *h, uint64_t page,
+			     uint32_t count);
+int gntshr_grants_drop(struct gntshr_handle *h);
+
+/* memory.c: with the lock held */
+int gntshr_memory_unshare(struct gntshr_handle *h, const char *addr,
+			  uint32_t count);
+int gntshr_memory_drop(struct gntshr_handle *h);
 
 /* unshare.c */
 int gntshr_dealloc(struct gntshr_handle *h, uint64_t index, uint32_t count);
+int gntshr_ask(struct gntshr_handle *h, unsigned long request, void *op);
 void gntshr_end_stale(struct gntshr_handle *h, char *addr, size_t size);
 int gntshr_drop_shares(struct gntshr_handle *h);
 
@@ -236,10 +296,13 @@ int gntshr_fail(struct xentoollog_logger *logger, int error, const char *format,
 		...) __attribute__((format(printf, 3, 4)));
 const char *gntshr_hint(int error);
 void gntshr_explain_open(struct xentoollog_logger *logger, int error);
+void gntshr_explain_fdopen(struct xentoollog_logger *logger, int error, int fd);
 void gntshr_explain_notify(struct gntshr_handle *h, int error,
 			   unsigned int action, uint32_t port);
 void gntshr_explain_alloc(struct gntshr_handle *h, int error, uint32_t count,
 			  unsigned int action, uint32_t port);
+void gntshr_explain_memory(struct gntshr_handle *h, int error, uint32_t count,
+			   const void *addr);
 
 /*
  * sys.c: all that leaves the process. They return as the system calls do;
@@ -248,6 +311,9 @@ void gntshr_explain_alloc(struct gntshr_handle *h, int error, uint32_t count,
 int gntshr_sys_open(const char *path, int flags);
 int gntshr_sys_close(int fd);
 int gntshr_sys_ioctl(int fd, unsigned long request, void *arg);
+int gntshr_sys_fcntl(int fd, int command, int arg);
+int gntshr_sys_poll(int fd, short events, int timeout_ms);
+int64_t gntshr_sys_now_ms(void);
 void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset);
 int gntshr_sys_munmap(void *addr, size_t size);
 int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg);

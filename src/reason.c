@@ -69,6 +69,14 @@ const char *gntshr_hint(int error)
 		return "the descriptor of the handle was closed by somebody else";
 	case EINTR:
 		return "the process is being killed";
+	case EACCES:
+		return "the descriptor is restricted to another domain; see gntshr_restrict(3)";
+	case EDQUOT:
+		return "more pages than the descriptor is restricted to; see gntshr_restrict(3)";
+	case EEXIST:
+		return "one of the pages is shared with this domain already";
+	case ENOTSUP:
+		return "the stock driver cannot do this; the one of libgntshr can";
 	default:
 		return "unexpected, see the kernel's log";
 	}
@@ -82,6 +90,19 @@ void gntshr_explain_open(struct xentoollog_logger *logger, int error)
 {
 	gntshr_fail(logger, error, "cannot open /dev/xen/gntalloc: %s",
 		    open_hint(error));
+}
+
+void gntshr_explain_fdopen(struct xentoollog_logger *logger, int error, int fd)
+{
+	const char *why = "it is not open";
+
+	if (error == ENOTTY)
+		why = "it is not one of /dev/xen/gntalloc";
+	else if (error == EACCES)
+		why = "it is not open for reading and writing";
+	else if (error == EEXIST)
+		why = "another handle has it";
+	gntshr_fail(logger, error, "cannot use descriptor %d: %s", fd, why);
 }
 
 /* How full the grant table is, as far as this domain may know. */
@@ -160,4 +181,32 @@ void gntshr_explain_alloc(struct gntshr_handle *h, int error, uint32_t count,
 	else
 		gntshr_fail(h->logger, error, "cannot share %u pages: %s",
 			    count, gntshr_hint(error));
+}
+
+static const char *memory_hint(int error)
+{
+	switch (error) {
+	case EFAULT:
+		return "a part is not mapped, or may not be written, or it is of a file on disk, a device or another domain";
+	case ENOMEM:
+		return "out of memory, in the system or in the memory cgroup; or the process may not lock so much, see RLIMIT_MEMLOCK in getrlimit(2)";
+	case EBUSY:
+		return "its seals forbid that somebody writes to it";
+	case EEXIST:
+		return "a part of it is shared through this handle already";
+	default:
+		return gntshr_hint(error);
+	}
+}
+
+/* Why memory of the caller cannot be shared. */
+void gntshr_explain_memory(struct gntshr_handle *h, int error, uint32_t count,
+			   const void *addr)
+{
+	if (error == ENOSPC)
+		gntshr_explain_alloc(h, error, count, 0, 0);
+	else
+		gntshr_fail(h->logger, error,
+			    "cannot share %u pages of memory at %p: %s", count,
+			    addr, memory_hint(error));
 }

@@ -14,7 +14,6 @@
 
 #include "internal.h"
 
-#define NOTIFY_ALL (GNTSHR_NOTIFY_CLEAR_BYTE | GNTSHR_NOTIFY_SEND_EVENT)
 #define NONE ((uint32_t)-1)
 /* Bytes of the stack for the arguments of ALLOC: enough for 60 pages. */
 #define SMALL_OP 256
@@ -26,7 +25,7 @@
 void __msan_unpoison(const volatile void *addr, size_t size)
 	__attribute__((weak));
 
-static void declare_written(const void *addr, size_t size)
+void gntshr_declare_written(const void *addr, size_t size)
 {
 	if (__msan_unpoison)
 		__msan_unpoison(addr, size);
@@ -45,6 +44,15 @@ bool gntshr_is_watched(void)
 	return __msan_unpoison;
 }
 
+/* A call has granted, and the caller gets the references. */
+void gntshr_give_refs(struct gntshr_handle *h, uint32_t *refs,
+		      const uint32_t *new_refs, uint32_t count)
+{
+	memcpy(refs, new_refs, count * sizeof(*refs));
+	if (h->watched)
+		gntshr_declare_written(refs, count * sizeof(*refs));
+}
+
 /* What the driver gets to do with a page that goes. */
 struct notification {
 	uint32_t offset;
@@ -52,7 +60,7 @@ struct notification {
 	uint32_t port;
 };
 
-static int set_notify(struct gntshr_handle *h, uint64_t index,
+int gntshr_set_notify(struct gntshr_handle *h, uint64_t index,
 		      unsigned int action, uint32_t port)
 {
 	struct ioctl_gntalloc_unmap_notify op = {
@@ -64,62 +72,13 @@ static int set_notify(struct gntshr_handle *h, uint64_t index,
 	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
 }
 
-/*
- * Is @domid this very domain, and one where whoever maps its pages gets others?
- * The processor is slow to answer, so once for a peer. A domain that is
- * restored has another domid, which a handle may have known as that of a peer.
- */
-static bool cannot_be_peer(struct gntshr_handle *h, uint32_t domid)
-{
-	_Atomic uint16_t *other = &h->others[domid % GNTSHR_OTHERS];
-	uint32_t own;
-
-	if (atomic_load_explicit(other, memory_order_relaxed) == domid + 1)
-		return false;
-	if (gntshr_cpuid_domid(&own) && domid == own && !gntshr_sys_is_pv())
-		return true;
-	atomic_store_explicit(other, (uint16_t)(domid + 1),
-			      memory_order_relaxed);
-	return false;
-}
-
-static int check_share(struct gntshr_handle *h, uint32_t domid, uint32_t count,
-		       const uint32_t *refs, unsigned int flags,
-		       const struct notification *notify)
-{
-	if (gntshr_check_owner(h))
-		return -1;
-	if (domid > GNTSHR_DOMID_LAST)
-		return gntshr_fail(h->logger, EINVAL,
-				   "%u is not a domid: those are 0 to %u",
-				   domid, GNTSHR_DOMID_LAST);
-	if (!count || (uint64_t)count * GNTSHR_PAGE_SIZE > PTRDIFF_MAX)
-		return gntshr_fail(h->logger, EINVAL,
-				   "cannot share %u pages in a call", count);
-	if (!refs)
-		return gntshr_fail(h->logger, EINVAL,
-				   "there is no place for the references");
-	if (flags & ~GNTSHR_WRITABLE)
-		return gntshr_fail(h->logger, EINVAL, "flags %#x are not known",
-				   flags);
-	if (notify->offset >= GNTSHR_PAGE_SIZE)
-		return gntshr_fail(h->logger, EINVAL,
-				   "byte %u is not in a page", notify->offset);
-	if (cannot_be_peer(h, domid))
-		return gntshr_fail(
-			h->logger, EINVAL,
-			"domain %u is this one: in a PVH or HVM domain whoever maps pages of its own gets other memory, only in a PV domain that works",
-			domid);
-	return 0;
-}
-
 /* Take back what make_mapping() did. */
 static void unmake_mapping(struct gntshr_handle *h, struct gntshr_share *share,
 			   const struct notification *armed)
 {
 	/* The peer has not heard of the page, so it gets no notification. */
 	if (armed)
-		set_notify(h, share->index + armed->offset, 0, 0);
+		gntshr_set_notify(h, share->index + armed->offset, 0, 0);
 	if (share->addr != MAP_FAILED)
 		gntshr_sys_munmap(share->addr, gntshr_share_size(share));
 	gntshr_dealloc(h, share->index, share->count);
@@ -166,8 +125,8 @@ static void *make_mapping(struct gntshr_handle *h,
 	if (share->addr == MAP_FAILED)
 		goto undo;
 	if (notify->action) {
-		if (set_notify(h, share->index + notify->offset, notify->action,
-			       notify->port))
+		if (gntshr_set_notify(h, share->index + notify->offset,
+				      notify->action, notify->port))
 			goto undo;
 		armed = notify;
 	}
@@ -176,7 +135,7 @@ static void *make_mapping(struct gntshr_handle *h,
 	if (h->held) {
 		free(share);
 		hold(h, op);
-	} else if (gntshr_table_add(h, share)) {
+	} else if (gntshr_table_add(&h->shares, share)) {
 		goto undo;
 	}
 	h->has_shared = true;
@@ -204,8 +163,8 @@ static void *make_share(struct gntshr_handle *h,
 		return make_mapping(h, op, notify);
 	if (!addr)
 		return NULL;
-	if (notify->action && set_notify(h, op->index + notify->offset,
-					 notify->action, notify->port)) {
+	if (notify->action && gntshr_set_notify(h, op->index + notify->offset,
+						notify->action, notify->port)) {
 		error = errno;
 		gntshr_arena_unshare(h, addr, op->count);
 		errno = error;
@@ -231,8 +190,13 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 	void *addr = NULL;
 	int error;
 
-	if (check_share(h, domid, count, refs, flags, notify))
+	if (gntshr_check_grant(h, domid, count, refs, flags))
 		return NULL;
+	if (notify->offset >= GNTSHR_PAGE_SIZE) {
+		gntshr_fail(h->logger, EINVAL, "byte %u is not in a page",
+			    notify->offset);
+		return NULL;
+	}
 
 	/*
 	 * The driver does not need it zeroed: valgrind, which does not know its
@@ -263,8 +227,9 @@ static void *share_pages(struct gntshr_handle *h, uint32_t domid,
 		else
 			memcpy(refs, op->gref_ids, count * sizeof(*refs));
 		if (h->watched) {
-			declare_written(addr, (size_t)count * GNTSHR_PAGE_SIZE);
-			declare_written(refs, count * sizeof(*refs));
+			gntshr_declare_written(addr, (size_t)count *
+							     GNTSHR_PAGE_SIZE);
+			gntshr_declare_written(refs, count * sizeof(*refs));
 		}
 	}
 	if (op != &small.op)
@@ -303,32 +268,22 @@ void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
 int gntshr_set_unmap_notify(gntshr_handle *h, void *addr, unsigned int action,
 			    uint32_t port)
 {
-	struct gntshr_share *share = NULL;
-	struct gntshr_slot slot;
-	uint64_t index = 0;
-	bool shared = true;
+	struct gntshr_share share;
+	uint64_t index;
+	bool shared;
 	int error;
 
-	if (gntshr_check_owner(h))
+	if (gntshr_check_owner(h) || gntshr_check_action(h, action))
 		return -1;
-	if (action & ~NOTIFY_ALL)
-		return gntshr_fail(h->logger, EINVAL,
-				   "notification %#x is not known", action);
-
 	pthread_mutex_lock(&h->lock);
-	if (gntshr_arena_find(h, addr, &slot))
-		index = slot.arena->index +
-			(uint64_t)((char *)addr - slot.arena->addr);
-	else if ((share = gntshr_table_find(h, addr)))
-		index = share->index + (uint64_t)((char *)addr - share->addr);
-	else
-		shared = false;
+	shared = gntshr_find(h, addr, &share);
 	pthread_mutex_unlock(&h->lock);
 	if (!shared)
 		return gntshr_fail(h->logger, EINVAL,
 				   "%p is not in a page that is shared", addr);
 
-	if (!set_notify(h, index, action, port))
+	index = share.index + (uint64_t)((char *)addr - share.addr);
+	if (!gntshr_set_notify(h, index, action, port))
 		return 0;
 	/* Ended by another thread just now: no different from a moment ago. */
 	error = errno == ENOENT ? EINVAL : errno;

@@ -6,6 +6,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <xen/xen.h>
@@ -38,6 +40,27 @@ int gntshr_sys_close(int fd)
 int gntshr_sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg);
+}
+
+int gntshr_sys_fcntl(int fd, int command, int arg)
+{
+	return fcntl(fd, command, arg);
+}
+
+int gntshr_sys_poll(int fd, short events, int timeout_ms)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = events };
+
+	return poll(&poll_fd, 1, timeout_ms);
+}
+
+/* A clock that nobody sets. */
+int64_t gntshr_sys_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Shares with a mapping of their own, found by any address in them: a tree. */
+/* Shares that are in no arena, found by any address in them: trees. */
 
 #include <errno.h>
 #include <search.h>
@@ -17,9 +17,9 @@ static int compare(const void *a, const void *b)
 	return y_first + (gntshr_share_size(y) - 1) < x_first;
 }
 
-int gntshr_table_add(struct gntshr_handle *h, struct gntshr_share *share)
+int gntshr_table_add(void **table, struct gntshr_share *share)
 {
-	struct gntshr_share **node = tsearch(share, &h->shares, compare);
+	struct gntshr_share **node = tsearch(share, table, compare);
 
 	if (node)
 		return 0;
@@ -27,33 +27,31 @@ int gntshr_table_add(struct gntshr_handle *h, struct gntshr_share *share)
 	return -1;
 }
 
-void gntshr_table_remove(struct gntshr_handle *h, struct gntshr_share *share)
+void gntshr_table_remove(void **table, struct gntshr_share *share)
 {
-	tdelete(share, &h->shares, compare);
+	tdelete(share, table, compare);
 }
 
-struct gntshr_share *gntshr_table_find(struct gntshr_handle *h,
-				       const void *addr)
+struct gntshr_share *gntshr_table_find(void **table, const void *addr)
 {
 	uintptr_t page = (uintptr_t)addr & ~(uintptr_t)(GNTSHR_PAGE_SIZE - 1);
 
-	return gntshr_table_overlap(h, (char *)page, GNTSHR_PAGE_SIZE);
+	return gntshr_table_overlap(table, (char *)page, GNTSHR_PAGE_SIZE);
 }
 
 /* One that has an address there. */
-struct gntshr_share *gntshr_table_overlap(struct gntshr_handle *h, char *addr,
-					  size_t size)
+struct gntshr_share *gntshr_table_overlap(void **table, char *addr, size_t size)
 {
 	struct gntshr_share key = {
 		.addr = addr, .count = (uint32_t)(size / GNTSHR_PAGE_SIZE)
 	};
-	struct gntshr_share **found = tfind(&key, &h->shares, compare);
+	struct gntshr_share **found = tfind(&key, table, compare);
 
 	return found ? *found : NULL;
 }
 
 /* The root: it leads with a pointer to its element. */
-struct gntshr_share *gntshr_table_any(struct gntshr_handle *h)
+struct gntshr_share *gntshr_table_any(void **table)
 {
-	return h->shares ? *(struct gntshr_share **)h->shares : NULL;
+	return *table ? *(struct gntshr_share **)*table : NULL;
 }

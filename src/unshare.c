@@ -19,6 +19,16 @@ int gntshr_dealloc(struct gntshr_handle *h, uint64_t index, uint32_t count)
 	return gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
 }
 
+/* What only our driver knows. */
+int gntshr_ask(struct gntshr_handle *h, unsigned long request, void *op)
+{
+	if (!gntshr_sys_ioctl(h->fd, request, op))
+		return 0;
+	if (errno == ENOTTY)
+		errno = ENOTSUP;
+	return -1;
+}
+
 /*
  * The kernel gave a new mapping addresses of shares that the program must have
  * unmapped itself: end those, with the lock held.
@@ -27,10 +37,11 @@ void gntshr_end_stale(struct gntshr_handle *h, char *addr, size_t size)
 {
 	struct gntshr_share *stale;
 
-	while ((stale = gntshr_table_overlap(h, addr, size))) {
+	while ((stale = gntshr_table_overlap(&h->shares, addr, size))) {
+		gntshr_grants_end_stale(h, stale->index, stale->count);
 		if (!stale->unlisted)
 			gntshr_dealloc(h, stale->index, stale->count);
-		gntshr_table_remove(h, stale);
+		gntshr_table_remove(&h->shares, stale);
 		free(stale);
 	}
 	gntshr_arenas_end_stale(h, addr, size);
@@ -51,7 +62,7 @@ static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
 		if (gntshr_sys_munmap(share->addr, gntshr_share_size(share)))
 			return -1;
 	}
-	gntshr_table_remove(h, share);
+	gntshr_table_remove(&h->shares, share);
 	free(share);
 	return 0;
 }
@@ -60,11 +71,39 @@ static int end_share(struct gntshr_handle *h, struct gntshr_share *share)
 static int unshare_mapping(struct gntshr_handle *h, const char *addr,
 			   uint32_t count)
 {
-	struct gntshr_share *share = gntshr_table_find(h, addr);
+	struct gntshr_share *share = gntshr_table_find(&h->shares, addr);
 
 	if (!share || share->addr != addr || share->count != count)
 		return EINVAL;
 	return end_share(h, share) ? errno : 0;
+}
+
+/*
+ * Added peers go first: a page that one of them still has cannot serve the next
+ * share.
+ */
+static int end_added_peers(struct gntshr_handle *h, const char *addr,
+			   uint32_t count)
+{
+	struct gntshr_share share;
+
+	if (!gntshr_find_exact(h, addr, count, &share))
+		return EINVAL;
+	return gntshr_grants_end(h, share.index, count);
+}
+
+static int end_any(struct gntshr_handle *h, const char *addr, uint32_t count)
+{
+	int error = h->peers ? end_added_peers(h, addr, count) : 0;
+
+	if (error)
+		return error;
+	error = gntshr_arena_unshare(h, addr, count);
+	if (error == EINVAL)
+		error = unshare_mapping(h, addr, count);
+	if (error == EINVAL && h->memory)
+		error = gntshr_memory_unshare(h, addr, count);
+	return error;
 }
 
 int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
@@ -74,9 +113,7 @@ int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count)
 	if (gntshr_check_owner(h))
 		return -1;
 	pthread_mutex_lock(&h->lock);
-	error = gntshr_arena_unshare(h, addr, count);
-	if (error == EINVAL)
-		error = unshare_mapping(h, addr, count);
+	error = end_any(h, addr, count);
 	pthread_mutex_unlock(&h->lock);
 	if (!error)
 		return 0;
@@ -100,7 +137,7 @@ static int drop_share(struct gntshr_handle *h, struct gntshr_share *share)
 	if (!end_share(h, share))
 		return 0;
 	error = errno;
-	gntshr_table_remove(h, share);
+	gntshr_table_remove(&h->shares, share);
 	gntshr_sys_munmap(share->addr, gntshr_share_size(share));
 	free(share);
 	errno = error;
@@ -111,9 +148,12 @@ static int drop_share(struct gntshr_handle *h, struct gntshr_share *share)
 int gntshr_drop_shares(struct gntshr_handle *h)
 {
 	struct gntshr_share *share;
-	int first_error = 0, error;
+	int first_error = gntshr_grants_drop(h), error;
 
-	while ((share = gntshr_table_any(h)))
+	error = gntshr_memory_drop(h);
+	if (!first_error)
+		first_error = error;
+	while ((share = gntshr_table_any(&h->shares)))
 		if (drop_share(h, share) && !first_error)
 			first_error = errno;
 	error = gntshr_arenas_end(h);

@@ -53,10 +53,15 @@ char *make_share(uint32_t count, bool in_arena)
 	return pages;
 }
 
-void end_share(void *pages, uint32_t count)
+void end_share_with_peers(void *pages, uint32_t count, uint32_t added)
 {
 	unsigned int released = fake.released;
 
 	assert_int_equal(gntshr_unshare(h, pages, count), 0);
-	assert_int_equal(fake.released, released + count);
+	assert_int_equal(fake.released, released + count + added);
+}
+
+void end_share(void *pages, uint32_t count)
+{
+	end_share_with_peers(pages, count, 0);
 }

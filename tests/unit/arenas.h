@@ -23,5 +23,7 @@ char *make_share(uint32_t count, bool in_arena);
 /* For so many that this would take long. */
 char *make_large_share(uint32_t count);
 void end_share(void *pages, uint32_t count);
+/* And so many grants that were added. */
+void end_share_with_peers(void *pages, uint32_t count, uint32_t added);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "fake-arena.h"
+#include "fake-device.h"
 
 #define PAGE GNTSHR_PAGE_SIZE
 #define PIECES 512
@@ -157,7 +158,9 @@ static int cannot_share(int fd, const struct ioctl_gntalloc_share *op)
 	if (fill && !is_mapping_of(fd, (unsigned char *)(uintptr_t)op->addr,
 				   op->index, (size_t)op->count * PAGE))
 		return EINVAL;
-	return op->count > FAKE_PAGES - fake_next_page ? ENOSPC : 0;
+	if (op->count > FAKE_PAGES - fake_next_page)
+		return ENOSPC;
+	return fake_restricted(fd, op->domid, op->count);
 }
 
 static struct fake_page *fill_place(int fd, uint64_t index, unsigned char *addr)
@@ -261,6 +264,7 @@ int fake_arena_unshare(int fd, const struct ioctl_gntalloc_unshare *op)
 			page_in(fd, op->index + (uint64_t)i * PAGE);
 		unsigned char *addr = page->addr;
 
+		fake_assert_alone(page);
 		page->addr = NULL;
 		fake.mapped -= !!addr;
 		if (page->listed)

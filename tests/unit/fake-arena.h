@@ -19,6 +19,8 @@ extern int fake_memory_fd;
 /* The next page, zeroed, listed and not mapped; @bytes NULL: memory of its own.
  */
 struct fake_page *fake_new_page(int fd, unsigned char *bytes);
+/* The next one, of memory that is as it is. */
+struct fake_page *fake_new_grant(int fd, unsigned char *bytes);
 /* Its grant ends. */
 void fake_delist(struct fake_page *page);
 /* Release a page that is neither listed nor mapped. */

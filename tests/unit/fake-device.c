@@ -20,17 +20,23 @@ unsigned int fake_next_page;
 int fake_memory_fd = -1;
 static unsigned char *memory;
 
-void fake_settle(struct fake_page *page)
+void fake_notify(struct fake_page *page)
 {
-	if (page->released || page->listed || page->addr ||
-	    page->fd == FAKE_PARENT)
-		return;
 	if (page->action & UNMAP_NOTIFY_CLEAR_BYTE) {
 		page->bytes[page->offset] = 0;
 		fake.cleared++;
 	}
 	if (page->action & UNMAP_NOTIFY_SEND_EVENT)
 		fake.events++;
+}
+
+void fake_settle(struct fake_page *page)
+{
+	if (page->released || page->listed || page->addr ||
+	    page->fd == FAKE_PARENT)
+		return;
+	fake_notify(page);
+	page->granted = false;
 	page->released = true;
 	fake.released++;
 }
@@ -39,28 +45,42 @@ void fake_delist(struct fake_page *page)
 {
 	page->listed = false;
 	fake.listed--;
+	fake.added -= page->added;
 	fake_settle(page);
+}
+
+struct fake_page *fake_new_grant(int fd, unsigned char *bytes)
+{
+	struct fake_page *page = &fake_pages[fake_next_page];
+
+	*page = (struct fake_page){ .bytes = bytes,
+				    .ref = FAKE_FIRST_REF + fake_next_page,
+				    .domid = fake.domid,
+				    .flags = fake.flags,
+				    .fd = fd,
+				    .granted = true,
+				    .listed = true };
+	fake_next_page++;
+	fake.listed++;
+	return page;
 }
 
 struct fake_page *fake_new_page(int fd, unsigned char *bytes)
 {
-	struct fake_page *page = &fake_pages[fake_next_page];
-
 	if (bytes)
 		memset(bytes, 0, GNTSHR_PAGE_SIZE);
 	else
 		bytes = memory + (size_t)fake_next_page * GNTSHR_PAGE_SIZE;
-	fake_next_page++;
-	fake.listed++;
-	*page = (struct fake_page){ .bytes = bytes, .fd = fd, .listed = true };
-	return page;
+	return fake_new_grant(fd, bytes);
 }
 
-/* The page of @fd with this index, or in it, that is listed; or NULL. */
-static struct fake_page *find(int fd, uint64_t index)
+struct fake_page *fake_find(int fd, uint64_t index)
 {
 	uint64_t n = index / GNTSHR_PAGE_SIZE;
 
+	/* No page can have such a one. */
+	if (index >= 2 * GNTALLOC_ARENA)
+		return NULL;
 	if (index >= GNTALLOC_ARENA)
 		return fake_arena_listed(fd, index);
 	if (n >= fake_next_page || !fake_pages[n].listed ||
@@ -88,10 +108,11 @@ static int device_alloc(int fd, struct ioctl_gntalloc_alloc_gref *op)
 	fake.domid = op->domid;
 	fake.flags = op->flags;
 	fake.count = op->count;
-	if (op->count > FAKE_PAGES - fake_next_page) {
+	errno = fake_restricted(fd, op->domid, op->count);
+	if (!errno && op->count > FAKE_PAGES - fake_next_page)
 		errno = ENOSPC;
+	if (errno)
 		return -1;
-	}
 	op->index = (uint64_t)fake_next_page * GNTSHR_PAGE_SIZE;
 	for (i = 0; i < op->count; i++) {
 		op->gref_ids[i] = FAKE_FIRST_REF + fake_next_page;
@@ -105,21 +126,25 @@ static int device_dealloc(int fd, const struct ioctl_gntalloc_dealloc_gref *op)
 	uint32_t i;
 
 	for (i = 0; i < op->count; i++)
-		if (!find(fd, op->index + (uint64_t)i * GNTSHR_PAGE_SIZE))
+		if (!fake_find(fd, op->index + (uint64_t)i * GNTSHR_PAGE_SIZE))
 			break;
-	if (!op->count || i < op->count) {
+	if (!op->count || i < op->count || op->index % GNTSHR_PAGE_SIZE) {
 		errno = EINVAL;
 		return -1;
 	}
-	for (i = 0; i < op->count; i++)
-		fake_delist(
-			find(fd, op->index + (uint64_t)i * GNTSHR_PAGE_SIZE));
+	for (i = 0; i < op->count; i++) {
+		struct fake_page *page = fake_find(
+			fd, op->index + (uint64_t)i * GNTSHR_PAGE_SIZE);
+
+		fake_assert_alone(page);
+		fake_delist(page);
+	}
 	return 0;
 }
 
 static int device_notify(int fd, const struct ioctl_gntalloc_unmap_notify *op)
 {
-	struct fake_page *page = find(fd, op->index);
+	struct fake_page *page = fake_find(fd, op->index);
 
 	if (!page) {
 		errno = ENOENT;
@@ -154,19 +179,19 @@ int fake_ioctl(int fd, unsigned long request, void *arg)
 		return fake_fails(FAKE_UNSHARE) ? -1
 						: fake_arena_unshare(fd, arg);
 	default:
-		assert(!"an ioctl that the driver knows");
-		return -1;
+		return fake_borrow_ioctl(fd, request, arg);
 	}
 }
 
 void *fake_map(int fd, size_t size, uint64_t offset)
 {
-	struct fake_page *page = find(fd, offset);
+	struct fake_page *page = fake_find(fd, offset);
 	const struct fake_page *mapping = page;
 	unsigned char *addr;
 
 	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE)
-		assert(find(fd, offset + i));
+		assert(fake_find(fd, offset + i) &&
+		       !fake_find(fd, offset + i)->unmappable);
 	addr = mmap(fake.place, size, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | (fake.place ? MAP_FIXED_NOREPLACE : 0),
 		    fake_memory_fd, (off_t)offset);
@@ -200,12 +225,6 @@ void fake_unmap(unsigned char *addr, size_t size)
 	}
 }
 
-const struct fake_page *fake_page(uint32_t ref)
-{
-	assert(ref >= FAKE_FIRST_REF && ref < FAKE_FIRST_REF + fake_next_page);
-	return &fake_pages[ref - FAKE_FIRST_REF];
-}
-
 static void make_memory(void)
 {
 	size_t size = (size_t)FAKE_PAGES * GNTSHR_PAGE_SIZE;
@@ -228,4 +247,5 @@ void fake_device_setup(void)
 		if (fake_pages[i].addr)
 			munmap(fake_pages[i].addr, GNTSHR_PAGE_SIZE);
 	fake_next_page = 0;
+	fake_borrow_setup();
 }

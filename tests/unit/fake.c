@@ -29,6 +29,7 @@ struct fake fake;
 /* Guards all of the device. The library calls with its own locks held. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static enum file files[FILES];
+static bool cloexec[FILES];
 
 static enum file *file(int fd)
 {
@@ -37,25 +38,64 @@ static enum file *file(int fd)
 	return &files[fd - FAKE_FD];
 }
 
-/* ---- in place of sys.c ---- */
-
-int gntshr_sys_open(const char *path, int flags)
+static int new_file(bool closes_on_exec)
 {
 	int i = 0;
 
-	assert(!strcmp(path, "/dev/xen/gntalloc"));
-	assert(flags == (O_RDWR | O_CLOEXEC));
-	if (fake_fails(FAKE_OPEN))
-		return -1;
 	__real_pthread_mutex_lock(&lock);
 	while (files[i] != FREE) {
 		i++;
 		assert(i < FILES);
 	}
 	files[i] = OPEN;
+	cloexec[i] = closes_on_exec;
 	fake.open++;
 	__real_pthread_mutex_unlock(&lock);
 	return FAKE_FD + i;
+}
+
+/* ---- in place of sys.c ---- */
+
+int gntshr_sys_open(const char *path, int flags)
+{
+	assert(!strcmp(path, "/dev/xen/gntalloc"));
+	assert(flags == (O_RDWR | O_CLOEXEC));
+	return fake_fails(FAKE_OPEN) ? -1 : new_file(true);
+}
+
+/* What all requests on files of others come to. */
+static int wrong_file(int fd, unsigned long request)
+{
+	switch (fd) {
+	case FAKE_OTHER_FD:
+		errno = ENOTTY;
+		break;
+	case FAKE_GNTDEV_FD:
+		errno = request == IOCTL_GNTALLOC_SET_UNMAP_NOTIFY ? ENOENT
+								   : ENOTTY;
+		break;
+	case FAKE_RANDOM_FD:
+		errno = EINVAL;
+		break;
+	default:
+		errno = EBADF;
+		assert(fd == FAKE_CLOSED_FD);
+	}
+	return -1;
+}
+
+int gntshr_sys_fcntl(int fd, int command, int arg)
+{
+	if (fake_fails(FAKE_FCNTL))
+		return -1;
+	if (fd == FAKE_CLOSED_FD)
+		return wrong_file(fd, 0);
+	if (command == F_GETFL)
+		return fake.open_mode | O_LARGEFILE;
+	assert(command == F_SETFD && arg == FD_CLOEXEC);
+	assert(*file(fd) == OPEN);
+	cloexec[fd - FAKE_FD] = true;
+	return 0;
 }
 
 int gntshr_sys_close(int fd)
@@ -69,6 +109,7 @@ int gntshr_sys_close(int fd)
 		if (fake_pages[i].fd == fd && fake_pages[i].listed)
 			fake_delist(&fake_pages[i]);
 	fake_arenas_close(fd);
+	fake_borrow_close(fd);
 	__real_pthread_mutex_unlock(&lock);
 	/* As the real one does: an error, and closed nevertheless. */
 	return fake_fails(FAKE_CLOSE) ? -1 : 0;
@@ -78,6 +119,8 @@ int gntshr_sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	int rc;
 
+	if (fd < FAKE_FD)
+		return wrong_file(fd, request);
 	__real_pthread_mutex_lock(&lock);
 	assert(*file(fd) == OPEN || fake.children_share);
 	if (*file(fd) == INHERITED && (request == IOCTL_GNTALLOC_SHARE ||
@@ -109,7 +152,7 @@ void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
 	assert(*file(fd) == OPEN || fake.children_share);
 	if (!arena)
 		addr = fake_map(fd, size, offset);
-	else if (*file(fd) == OPEN)
+	else if (*file(fd) == OPEN && !fake.no_arena)
 		addr = fake_arena_make(fd, size, offset);
 	else
 		errno = EPERM;
@@ -220,6 +263,16 @@ void fake_fork(void)
 
 /* ---- for the tests ---- */
 
+int fake_open(void)
+{
+	return new_file(false);
+}
+
+bool fake_is_cloexec(int fd)
+{
+	return cloexec[fd - FAKE_FD];
+}
+
 void fake_program_unmaps(void *addr, size_t size)
 {
 	unsigned char *first = addr;
@@ -248,6 +301,7 @@ int fake_setup(void **state)
 	memset(files, 0, sizeof(files));
 	fake = (struct fake){ .page_size = GNTSHR_PAGE_SIZE,
 			      .fail_errno = EXFULL,
+			      .open_mode = O_RDWR,
 			      .decays = true };
 	fake_message[0] = 0;
 	fake_messages = 0;

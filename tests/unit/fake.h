@@ -22,8 +22,19 @@
 #define FAKE_FD 1000
 /* The references of a new share count up from here. */
 #define FAKE_FIRST_REF 8
+/* And those of what is granted anew from here. */
+#define FAKE_FIRST_RENEWED (1u << 20)
 /* How many pages can be had from one fake_setup() to the next. */
 #define FAKE_PAGES (1u << 18)
+/*
+ * Descriptors of other files: one that knows no request, gntdev's, which knows
+ * one of them, one that says to all that they are wrong, and one that is no
+ * descriptor any more.
+ */
+#define FAKE_OTHER_FD 900
+#define FAKE_GNTDEV_FD 901
+#define FAKE_RANDOM_FD 902
+#define FAKE_CLOSED_FD 903
 /* The only event channel that is open in this domain. */
 #define FAKE_PORT 5
 /* What all that does not fail leaves in errno. */
@@ -46,6 +57,14 @@ enum fake_step {
 	FAKE_UNSHARE,
 	FAKE_MAPPINGS,
 	FAKE_CLOSE,
+	FAKE_FCNTL,
+	FAKE_POLL,
+	FAKE_ADD_PEER,
+	FAKE_SHARE_MEMORY,
+	FAKE_RENEW,
+	FAKE_REVOKE,
+	FAKE_STATUS,
+	FAKE_RESTRICT,
 };
 
 struct fake {
@@ -67,12 +86,27 @@ struct fake {
 	bool children_share;
 	/* The driver has arenas, as ours; the stock one has not. */
 	bool has_arenas;
+	/* Another process has that of the descriptor. */
+	bool no_arena;
 	/* Spare pages go at random, as if idle. */
 	bool decays;
 	/* The program unmapped something itself. */
 	bool meddled;
 	/* If the list of mappings fails: how many it tells before. */
 	unsigned int mappings_told;
+	/* Grants that were added to pages. */
+	unsigned int added;
+	/*
+	 * What STATUS tells; when all comes back by the clock, which goes on
+	 * while somebody waits; whether it was told, and that to be quiet;
+	 * whether somebody else took all news; how often one waited.
+	 */
+	uint32_t lingering, restores;
+	int64_t now_ms, back_at_ms;
+	bool is_back, quiet, no_news;
+	unsigned int polls;
+	/* How the next descriptor is open that somebody else opened. */
+	int open_mode;
 	/* Where the next mapping that is no arena goes, if not NULL. */
 	void *place;
 	/* And the next arena. */
@@ -104,10 +138,15 @@ int fake_teardown(void **state);
 /*
  * A page that was ever shared. The peer sees @bytes, also after the end; the
  * program sees them at @addr, or NULL. A spare one was shared and is still in
- * its place; if a child has a copy of it, it is of no use.
+ * its place; if a child has a copy of it, it is of no use. What was granted in
+ * addition, or is memory of the program, is a page here that cannot be mapped;
+ * the former is @added to the page @of.
  */
 struct fake_page {
 	unsigned char *bytes, *addr;
+	const struct fake_page *of;
+	uint32_t ref, domid, flags;
+	bool granted, added, unmappable;
 	int fd;
 	/* The first page of its mapping. */
 	const struct fake_page *mapping;
@@ -116,6 +155,11 @@ struct fake_page {
 };
 
 const struct fake_page *fake_page(uint32_t ref);
+
+/* A descriptor of the device that somebody else opened. */
+int fake_open(void);
+/* Whether it is close-on-exec. */
+bool fake_is_cloexec(int fd);
 
 /*
  * Go on as a child of fork would, without the cost of one: the handlers of the

@@ -6,6 +6,8 @@ unit_programs = tests/unit/test-share tests/unit/test-notify \
 	tests/unit/test-failures tests/unit/test-arena-failures \
 	tests/unit/test-fork tests/unit/test-reasons tests/unit/test-threads \
 	tests/unit/test-arena tests/unit/test-arena-ends \
+	tests/unit/test-peer tests/unit/test-memory tests/unit/test-status \
+	tests/unit/test-borrow-failures \
 	tests/unit/test-domid tests/unit/test-sys
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
@@ -15,7 +17,8 @@ tests_unit_libfake_la_SOURCES = tests/unit/fake.c tests/unit/fake.h \
 	tests/unit/fake-device.c tests/unit/fake-device.h \
 	tests/unit/fake-machine.c \
 	tests/unit/fake-steps.c tests/unit/fake-steps.h \
-	tests/unit/fake-arena.c tests/unit/fake-arena.h
+	tests/unit/fake-arena.c tests/unit/fake-arena.h \
+	tests/unit/fake-borrow.c
 tests_unit_libfake_la_LIBADD = src/libgntshr-core.la
 
 # Whoever names nothing else is linked so.
@@ -35,15 +38,24 @@ tests_unit_test_reasons_LDFLAGS = $(unit_ldflags)
 tests_unit_test_threads_LDFLAGS = $(unit_ldflags)
 tests_unit_test_arena_LDFLAGS = $(unit_ldflags)
 tests_unit_test_arena_ends_LDFLAGS = $(unit_ldflags)
+tests_unit_test_peer_LDFLAGS = $(unit_ldflags)
+tests_unit_test_memory_LDFLAGS = $(unit_ldflags)
+tests_unit_test_status_LDFLAGS = $(unit_ldflags)
+tests_unit_test_borrow_failures_LDFLAGS = $(unit_ldflags)
 tests_unit_test_domid_LDFLAGS = $(unit_ldflags)
 
 unit_arenas = tests/unit/arenas.c tests/unit/arenas.h
 tests_unit_test_arena_SOURCES = tests/unit/test-arena.c $(unit_arenas)
 tests_unit_test_arena_ends_SOURCES = tests/unit/test-arena-ends.c $(unit_arenas)
+tests_unit_test_peer_SOURCES = tests/unit/test-peer.c $(unit_arenas)
+tests_unit_test_memory_SOURCES = tests/unit/test-memory.c $(unit_arenas)
+tests_unit_test_status_SOURCES = tests/unit/test-status.c $(unit_arenas)
 
 unit_failures = tests/unit/failures.c tests/unit/failures.h
 tests_unit_test_failures_SOURCES = tests/unit/test-failures.c $(unit_failures)
 tests_unit_test_arena_failures_SOURCES = tests/unit/test-arena-failures.c \
+	$(unit_failures)
+tests_unit_test_borrow_failures_SOURCES = tests/unit/test-borrow-failures.c \
 	$(unit_failures)
 
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c tests/unit/played.c \

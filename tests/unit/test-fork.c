@@ -182,7 +182,8 @@ static void the_childs_own_in_their_place(void **state)
 	char *page = share_in_their_place(h, &own);
 
 	(void)state;
-	gntshr_table_find(h, page)->index = gntshr_table_find(own, page)->index;
+	gntshr_table_find(&h->shares, page)->index =
+		gntshr_table_find(&own->shares, page)->index;
 	assert_int_equal(gntshr_close(h), 0);
 	assert_int_equal(fake.mapped, 1);
 	assert_int_equal(gntshr_unshare(own, page, 1), 0);
@@ -193,11 +194,11 @@ static void other_pages_in_their_place(void **state)
 {
 	gntshr_handle *h = gntshr_open(NULL, 0), *own;
 	char *page = share_in_their_place(h, &own);
-	struct gntshr_share *share = gntshr_table_find(own, page);
+	struct gntshr_share *share = gntshr_table_find(&own->shares, page);
 
 	(void)state;
 	/* As if by hand: no handle of the library knows of it. */
-	gntshr_table_remove(own, share);
+	gntshr_table_remove(&own->shares, share);
 	free(share);
 	assert_int_equal(gntshr_close(h), 0);
 	assert_int_equal(fake.mapped, 1);

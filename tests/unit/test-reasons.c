@@ -59,6 +59,8 @@ static void sharing_says_why(void **state)
 		{ ENOTTY, "32-bit programs" },
 		{ EBADF, "closed by somebody else" },
 		{ EINTR, "being killed" },
+		{ EACCES, "restricted to another domain" },
+		{ EDQUOT, "than the descriptor is restricted to" },
 		{ EXFULL, "kernel's log" },
 	};
 	gntshr_handle *h = gntshr_open(fake_logger(), 0);
@@ -122,6 +124,97 @@ static void no_space_says_which(void **state)
 	gntshr_close(h);
 }
 
+static void memory_says_why(void **state)
+{
+	static const struct {
+		int error;
+		const char *words;
+	} cases[] = {
+		{ EFAULT, "of a file on disk" },
+		{ ENOMEM, "RLIMIT_MEMLOCK" },
+		{ EBUSY, "seals" },
+		{ EACCES, "restricted" },
+		{ ENOSPC, "limit" },
+		{ EEXIST, "already" },
+	};
+	static char memory[2 * 4096] __attribute__((aligned(4096)));
+	gntshr_handle *h = gntshr_open(fake_logger(), 0);
+	uint32_t refs[2];
+
+	(void)state;
+	fake.has_arenas = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		/* Behind references, record and node. */
+		fake.fail_at = fake.steps + 4;
+		fake.fail_errno = cases[i].error;
+		assert_int_equal(gntshr_share_memory(h, 0, memory, 2, refs, 0),
+				 -1);
+		assert_said(cases[i].words, cases[i].error);
+	}
+	assert_int_equal(gntshr_share_memory(h, 0, memory + 1, 1, refs, 0), -1);
+	assert_said("not the address of a page", EINVAL);
+	assert_int_equal(gntshr_share_memory(h, 0, NULL, 1, refs, 0), -1);
+	assert_said("no 1 pages at", EINVAL);
+	gntshr_close(h);
+}
+
+/* What is said of more peers, of waiting and of bounds. */
+static void our_driver_says_why(void **state)
+{
+	gntshr_handle *h = gntshr_open(fake_logger(), 0);
+	uint32_t ref;
+	char *page;
+
+	(void)state;
+	fake.has_arenas = true;
+	page = gntshr_share_pages(h, 0, 1, &ref, 0);
+	assert_int_equal(gntshr_add_peer(h, page, 1, 0, &ref, 0), -1);
+	assert_said("shared with this domain already", EEXIST);
+	assert_int_equal(gntshr_add_peer(h, page, 2, 1, &ref, 0), -1);
+	assert_said("not in one share", EINVAL);
+	assert_int_equal(gntshr_remove_peer(h, page, 1, 7), -1);
+	assert_said("not all shared with domain 7", EINVAL);
+	assert_int_equal(gntshr_remove_peer(h, page, 0, 7), -1);
+	assert_said("0 pages", EINVAL);
+	fake.fail_at = fake.steps + 1;
+	fake.fail_errno = EBADF;
+	assert_int_equal(gntshr_remove_peer(h, page, 1, 0), -1);
+	assert_said("closed by somebody else", EBADF);
+	assert_int_equal(gntshr_set_peer_notify(h, page, 7, 0, 0), -1);
+	assert_said("domain 7 was added to", EINVAL);
+	assert_int_equal(gntshr_status(h, NULL), -1);
+	assert_said("no place for the status", EINVAL);
+	fake.lingering = 1;
+	fake.back_at_ms = 100;
+	assert_int_equal(gntshr_wait_released(h, 10), -1);
+	assert_said("after 10 ms", ETIMEDOUT);
+	fake.fail_at = fake.steps + 2;
+	fake.fail_errno = EINTR;
+	assert_int_equal(gntshr_wait_released(h, 10), -1);
+	assert_said("a signal came", EINTR);
+	assert_int_equal(gntshr_restrict(h, 0, 5), 0);
+	assert_int_equal(gntshr_restrict(h, 0, 5), -1);
+	assert_said("restricted already", EACCES);
+	gntshr_close(h);
+}
+
+static void fdopen_says_why(void **state)
+{
+	int fd = fake_open();
+
+	(void)state;
+	assert_null(gntshr_fdopen(fake_logger(), FAKE_OTHER_FD, 0));
+	assert_said("descriptor 900: it is not one of /dev/xen/gntalloc",
+		    ENOTTY);
+	assert_null(gntshr_fdopen(fake_logger(), FAKE_CLOSED_FD, 0));
+	assert_said("it is not open", EBADF);
+	fake.open_mode = 0;
+	assert_null(gntshr_fdopen(fake_logger(), fd, 0));
+	assert_said("reading and writing", EACCES);
+	fake.open_mode = 2;
+	gntshr_close(gntshr_fdopen(NULL, fd, 0));
+}
+
 static void each_error_is_told_once(void **state)
 {
 	gntshr_handle *h = gntshr_open(fake_logger(), 0);
@@ -163,9 +256,9 @@ int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 	const struct CMUnitTest tests[] = {
-		test(open_says_why),
-		test(sharing_says_why),
-		test(no_space_says_which),
+		test(open_says_why),	       test(sharing_says_why),
+		test(no_space_says_which),     test(memory_says_why),
+		test(our_driver_says_why),     test(fdopen_says_why),
 		test(each_error_is_told_once),
 	};
 

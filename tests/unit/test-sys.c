@@ -15,6 +15,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -69,6 +70,30 @@ static void asks_the_driver(void **state)
 	close(pipes[1]);
 	errno = 0;
 	assert_int_equal(gntshr_sys_ioctl(pipes[0], FIONREAD, &waiting), -1);
+	assert_int_equal(errno, EBADF);
+}
+
+static void waits_and_looks_at_descriptors(void **state)
+{
+	int64_t before = gntshr_sys_now_ms();
+	int pipes[2];
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(gntshr_sys_poll(pipes[0], POLLIN, 20), 0);
+	assert_in_range(gntshr_sys_now_ms() - before, 20, 600000);
+	assert_int_equal(write(pipes[1], "!", 1), 1);
+	assert_int_equal(gntshr_sys_poll(pipes[0], POLLIN, -1), 1);
+	/* Only what was asked for. */
+	assert_int_equal(gntshr_sys_poll(pipes[0], POLLPRI, 0), 0);
+	assert_int_equal(gntshr_sys_fcntl(pipes[1], F_GETFL, 0) & O_ACCMODE,
+			 O_WRONLY);
+	assert_int_equal(gntshr_sys_fcntl(pipes[0], F_SETFD, FD_CLOEXEC), 0);
+	assert_int_equal(fcntl(pipes[0], F_GETFD), FD_CLOEXEC);
+	close(pipes[0]);
+	close(pipes[1]);
+	errno = 0;
+	assert_int_equal(gntshr_sys_fcntl(pipes[0], F_GETFL, 0), -1);
 	assert_int_equal(errno, EBADF);
 }
 
@@ -301,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_and_closes),
 		cmocka_unit_test(asks_the_driver),
+		cmocka_unit_test(waits_and_looks_at_descriptors),
 		cmocka_unit_test(maps),
 		cmocka_unit_test(knows_its_mappings),
 		cmocka_unit_test(knows_the_page_size),
