@@ -4,6 +4,7 @@
 #define INFO_H
 
 #include "tool.h"
+#include "xen-gntalloc.h"
 
 #define DEVICE "/dev/xen/gntalloc"
 
@@ -12,6 +13,8 @@
  * @knows_domid	the processor told @domid, this domain's own
  * @present	there is such a device, and the members behind it are its own
  * @open_error	errno of opening it for sharing; 0 if this user can
+ * @fd		a descriptor that was asked for, or -1
+ * @tells_status	its driver told what it has
  * @table_error	errno of asking for the grant table; 0 if its frames are known
  */
 struct info {
@@ -25,6 +28,10 @@ struct info {
 	int open_error;
 
 	struct driver driver;
+
+	int fd;
+	bool tells_status;
+	struct ioctl_gntalloc_status status;
 
 	uint32_t frames, max_frames;
 	int table_error;

@@ -5,7 +5,8 @@
 bin_PROGRAMS = tools/gntshr
 tools_gntshr_SOURCES = tools/main.c tools/tool.h tools/driver.c tools/json.c \
 	tools/info.c tools/info.h tools/problems.c tools/report.c \
-	tools/share.c tools/watch.c src/domid.c src/sys.c src/internal.h
+	tools/share.c tools/share.h tools/hold.c tools/memory.c \
+	tools/watch.c src/domid.c src/sys.c src/internal.h
 tools_gntshr_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src
 tools_gntshr_LDADD = src/libgntshr.la $(XEN_LIBS)
 

@@ -56,6 +56,22 @@ static void print_driver(const struct driver *driver)
 		printf("spare        %lu\n", driver->spare);
 }
 
+static void print_descriptor(const struct info *info)
+{
+	const struct ioctl_gntalloc_status *status = &info->status;
+
+	if (info->fd < 0)
+		return;
+	if (!info->tells_status)
+		printf("descriptor   %d, of which the stock driver tells nothing\n",
+		       info->fd);
+	else
+		printf("descriptor   %d: %u shared, %u spare, %u lingering, %llu returned, %u restores\n",
+		       info->fd, status->listed, status->spare,
+		       status->lingering, (unsigned long long)status->returned,
+		       status->restores);
+}
+
 void print_info(const struct info *info, const struct problem *problems,
 		size_t count)
 {
@@ -69,6 +85,7 @@ void print_info(const struct info *info, const struct problem *problems,
 		printf("domid        %u\n", info->domid);
 	print_device(info);
 	print_driver(&info->driver);
+	print_descriptor(info);
 	if (info->table_error)
 		printf("grant table  not known: %s\n", why_no_table(info));
 	else
@@ -122,6 +139,23 @@ static void print_driver_json(const struct driver *driver)
 	json_close('}');
 }
 
+static void print_descriptor_json(const struct info *info)
+{
+	const struct ioctl_gntalloc_status *status = &info->status;
+	bool tells = info->tells_status;
+
+	if (info->fd < 0)
+		return;
+	json_open("descriptor", '{');
+	json_number("fd", true, (unsigned long)info->fd);
+	json_number("shared", tells, status->listed);
+	json_number("spare", tells, status->spare);
+	json_number("lingering", tells, status->lingering);
+	json_number("returned", tells, status->returned);
+	json_number("restores", tells, status->restores);
+	json_close('}');
+}
+
 void print_info_json(const struct info *info, const struct problem *problems,
 		     size_t count)
 {
@@ -129,6 +163,7 @@ void print_info_json(const struct info *info, const struct problem *problems,
 	print_domain_json(info);
 	print_device_json(info);
 	print_driver_json(&info->driver);
+	print_descriptor_json(info);
 	json_open("grant_table", '{');
 	json_number("frames", !info->table_error, info->frames);
 	json_number("max_frames", !info->table_error, info->max_frames);
