@@ -98,7 +98,7 @@ static void hot_pages(char **counts)
  * For bench/profile, which counts between the marks. Opening is there, too, if
  * it is the cold way.
  */
-static void profile(const struct way *way, char **counts)
+void profile(const struct way *way, char **counts)
 {
 	for (; *counts; counts++) {
 		uint32_t count = number(*counts), rounds;
@@ -169,7 +169,7 @@ static void live(char **counts)
 }
 
 static const char usage[] =
-	"usage: bench hot|cold|floor|profile-hot|profile-cold|memory|peer PAGES... | live SHARES... | notify | replay NAME <TRACE";
+	"usage: bench hot|cold|floor|profile-hot|profile-cold|profile-memory|memory|peer|borrowed PAGES... | live SHARES... | notify | replay NAME <TRACE";
 
 int main(int argc, char **argv)
 {
@@ -188,6 +188,8 @@ int main(int argc, char **argv)
 		grow_table(), open_device(), profile(&hot, rest);
 	else if (!strcmp(what, "profile-cold"))
 		grow_table(), profile(&cold, rest);
+	else if (!strcmp(what, "profile-memory"))
+		grow_table(), profile_memory(rest);
 	else if (!strcmp(what, "live"))
 		live(rest);
 	else if (!strcmp(what, "notify"))
@@ -196,6 +198,8 @@ int main(int argc, char **argv)
 		grow_table(), replay(rest[0]);
 	else if (!strcmp(what, "memory"))
 		memory(rest);
+	else if (!strcmp(what, "borrowed"))
+		grow_table(), borrowed(rest);
 	else if (!strcmp(what, "peer"))
 		open_device(), peer(rest);
 	else

@@ -13,7 +13,8 @@ EXTRA_DIST += bench/run bench/table.awk bench/draw.awk bench/bars.awk \
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir) $(PEER_CFLAGS) -D_GNU_SOURCE
 bench_common = bench/clock.c bench/clock.h bench/measure.c bench/measure.h
 
-bench_bench_gntshr_SOURCES = bench/bench.c bench/others.c bench/replay.c \
+bench_bench_gntshr_SOURCES = bench/bench.c bench/others.c \
+	bench/borrowed.c bench/replay.c \
 	$(bench_common) $(xen_remote)
 bench_bench_gntshr_CPPFLAGS = $(bench_cppflags)
 bench_bench_gntshr_LDADD = src/libgntshr.la $(PEER_LIBS)

@@ -54,10 +54,17 @@ void measure(const struct way *way, uint32_t count, uint32_t as);
 /* The one in the middle, of an odd number. */
 double median(double *values, size_t count);
 
+/* bench.c: for bench/profile */
+void profile(const struct way *way, char **counts);
+
 /* others.c: measures of their own. */
 void notify(void);
 void memory(char **counts);
 void peer(char **counts);
+
+/* borrowed.c: memory of the caller, and more peers */
+void borrowed(char **counts);
+void profile_memory(char **counts);
 
 /* replay.c: the trace on stdin, reported with its name. */
 void replay(const char *name);
