@@ -200,8 +200,7 @@ int refs_for_user(grant_ref_t **refs, grant_ref_t *few, u32 count, u64 to)
 	err = refs_claim(*refs, count);
 	if (err)
 		goto free;
-	if (!copy_refs_out((u32 __user *)(unsigned long)to, *refs,
-			   count))
+	if (!copy_refs_out((u32 __user *)(unsigned long)to, *refs, count))
 		return 0;
 	err = -EFAULT;
 	refs_release(*refs, count);
