@@ -44,6 +44,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <xen/grant_table.h>
+#include <xen/interface/xen.h>
 
 #include "xen-gntalloc.h"
 
@@ -236,10 +237,15 @@ struct gntalloc_pos {
  * Pages that nothing here uses any more, on their way out together: no lock and
  * no atomic operation a page. On the stack of whoever ends them, who flushes
  * it. Those that were spare have the reference 0.
+ *
+ * @whose	all of them are
+ * @from	where that was copied from: for most it is the same place. It
+ *may be gone, and is only compared.
  */
 #define GNTALLOC_ENDING_MAX 32
 struct gntalloc_ending {
 	unsigned int count;
+	const struct gntalloc_whose *from;
 	struct gntalloc_whose whose;
 	grant_ref_t refs[GNTALLOC_ENDING_MAX];
 	struct page *pages[GNTALLOC_ENDING_MAX];
@@ -338,7 +344,13 @@ long ioctl_revoke(struct gntalloc_file *file,
 
 /* told.c: what whoever has a descriptor may know, and do */
 extern u32 domain_restores;
-int may_grant(const struct gntalloc_file *file, domid_t domid);
+/* May this descriptor grant to @domid? 0, or an error. */
+static inline int may_grant(const struct gntalloc_file *file, domid_t domid)
+{
+	domid_t only = READ_ONCE(file->only);
+
+	return likely(only == DOMID_INVALID) || only == domid ? 0 : -EACCES;
+}
 __poll_t gntalloc_poll(struct file *filp, struct poll_table_struct *wait);
 void domain_restored(void);
 long ioctl_status(struct gntalloc_file *file,

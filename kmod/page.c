@@ -93,6 +93,23 @@ void page_unlist(struct gntalloc_block *block, unsigned int i)
 	notify_peer(block->pages[i], notify);
 }
 
+/* Inline where pages leave by the thousand. */
+static __always_inline void end_page(struct gntalloc_ending *ending,
+				     const struct gntalloc_whose *whose,
+				     struct page *page, grant_ref_t ref)
+{
+	if (ending->from != whose) {
+		if (ending->count && !same_whose(&ending->whose, whose))
+			page_flush(ending);
+		ending->whose = *whose;
+		ending->from = whose;
+	}
+	ending->refs[ending->count] = ref;
+	ending->pages[ending->count++] = page;
+	if (ending->count == GNTALLOC_ENDING_MAX)
+		page_flush(ending);
+}
+
 /*
  * End the grant of a page that nothing here maps, when @ending is flushed: the
  * page is given back then, or lingers.
@@ -101,14 +118,7 @@ void page_end(struct gntalloc_ending *ending,
 	      const struct gntalloc_whose *whose, struct page *page,
 	      grant_ref_t ref)
 {
-	if (ending->count && !same_whose(&ending->whose, whose))
-		page_flush(ending);
-	if (!ending->count)
-		ending->whose = *whose;
-	ending->refs[ending->count] = ref;
-	ending->pages[ending->count++] = page;
-	if (ending->count == GNTALLOC_ENDING_MAX)
-		page_flush(ending);
+	end_page(ending, whose, page, ref);
 }
 
 /*
@@ -199,8 +209,10 @@ u32 pages_put(struct gntalloc_ending *ending, u32 which)
 }
 
 /* Page @i of @block leaves its place, mapped by nobody here. */
-void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
-		    struct gntalloc_block *block, unsigned int i)
+static __always_inline void take_page_out(struct gntalloc_ending *ending,
+					  struct gntalloc_file *file,
+					  struct gntalloc_block *block,
+					  unsigned int i)
 {
 	struct page *page = block->pages[i];
 	grant_ref_t ref = block_refs(block)[i];
@@ -211,7 +223,13 @@ void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
 		spare_sub(file, block, 1);
 	/* Of a spare one nothing is left to end, unless it is the last. */
 	if (ref || !leave_chunk(page))
-		page_end(ending, &block->whose, page, ref);
+		end_page(ending, &block->whose, page, ref);
+}
+
+void block_take_out(struct gntalloc_ending *ending, struct gntalloc_file *file,
+		    struct gntalloc_block *block, unsigned int i)
+{
+	take_page_out(ending, file, block, i);
 }
 
 /*
@@ -231,7 +249,7 @@ static void settle_page(struct gntalloc_ending *ending,
 		return;
 	if (block_notify(block)[i] && !is_spare(block, i))
 		page_unlist(block, i);
-	block_take_out(ending, file, block, i);
+	take_page_out(ending, file, block, i);
 }
 
 /* Free @block if its pages are all released. Returns the one after it. */
@@ -299,6 +317,7 @@ void file_unlist(struct gntalloc_file *file, struct gntalloc_pos pos, u64 count)
 
 	lockdep_assert_held(&file->lock);
 	ending.count = 0;
+	ending.from = NULL;
 	while (count) {
 		for (; pos.i < pos.block->count && count; pos.i++, count--) {
 			block_notify(pos.block)[pos.i] &= ~NOTIFY_LISTED;
@@ -321,6 +340,7 @@ void file_settle(struct gntalloc_file *file, u64 index, u64 count)
 	u64 end = index + count;
 
 	ending.count = 0;
+	ending.from = NULL;
 	while (pos.block && pos.block->first + pos.i < end) {
 		for (; pos.i < pos.block->count; pos.i++) {
 			if (pos.block->first + pos.i >= end)

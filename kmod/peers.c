@@ -14,16 +14,11 @@
  * was counted ahead.
  */
 static void end_grant(struct gntalloc_ending *ending,
+		      const struct gntalloc_whose *lent,
 		      struct gntalloc_block *block, unsigned int i)
 {
-	const struct gntalloc_whose whose = {
-		.file = block->whose.file,
-		.lent = true,
-		.sealed = block->whose.sealed,
-	};
-
 	get_page(block->pages[i]);
-	page_end(ending, &whose, block->pages[i], block_refs(block)[i]);
+	page_end(ending, lent, block->pages[i], block_refs(block)[i]);
 }
 
 /* Does a run have pages where nobody may write because of us? */
@@ -42,6 +37,7 @@ static int renew(struct gntalloc_file *file,
 		 const struct ioctl_gntalloc_renew *op, const grant_ref_t *refs)
 {
 	bool readonly = !(op->flags & GNTALLOC_FLAG_WRITABLE);
+	const struct gntalloc_whose lent = { .file = file, .lent = true };
 	struct gntalloc_ending ending = { 0 };
 	u32 count = op->count, nobody = 0;
 	struct gntalloc_pos pos;
@@ -57,7 +53,7 @@ static int renew(struct gntalloc_file *file,
 			if (block_refs(pos.block)[pos.i] == REF_NOBODY)
 				nobody++;
 			else
-				end_grant(&ending, pos.block, pos.i);
+				end_grant(&ending, &lent, pos.block, pos.i);
 			block_refs(pos.block)[pos.i] = *refs;
 			block_domids(pos.block)[pos.i] = op->domid;
 			gnttab_grant_foreign_access_ref(
@@ -122,6 +118,7 @@ static bool all_have(struct gntalloc_pos pos, u32 count, domid_t domid)
 static int revoke(struct gntalloc_file *file,
 		  const struct ioctl_gntalloc_revoke *op)
 {
+	const struct gntalloc_whose lent = { .file = file, .lent = true };
 	struct gntalloc_ending ending = { 0 };
 	struct gntalloc_pos pos;
 	u32 count = op->count;
@@ -134,7 +131,7 @@ static int revoke(struct gntalloc_file *file,
 		for (; pos.i < pos.block->count && count; pos.i++, count--) {
 			page_unlist(pos.block, pos.i);
 			block_notify(pos.block)[pos.i] = NOTIFY_LISTED;
-			end_grant(&ending, pos.block, pos.i);
+			end_grant(&ending, &lent, pos.block, pos.i);
 			block_refs(pos.block)[pos.i] = REF_NOBODY;
 		}
 		cond_resched();

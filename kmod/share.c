@@ -180,11 +180,8 @@ static long share(struct gntalloc_file *file,
 	return needed > 0 ? get_and_share(file, op, refs, needed) : needed;
 }
 
-/*
- * Claim @count references, in @few if they have room there, and copy them to
- * @to while they grant nothing yet.
- */
-int refs_for_user(grant_ref_t **refs, grant_ref_t *few, u32 count, u64 to)
+static __always_inline int claim_for_user(grant_ref_t **refs, grant_ref_t *few,
+					  u32 count, u64 to)
 {
 	int err;
 
@@ -210,6 +207,15 @@ free:
 	return err;
 }
 
+/*
+ * Claim @count references, in @few if they have room there, and copy them to
+ * @to while they grant nothing yet.
+ */
+int refs_for_user(grant_ref_t **refs, grant_ref_t *few, u32 count, u64 to)
+{
+	return claim_for_user(refs, few, count, to);
+}
+
 long ioctl_share(struct gntalloc_file *file,
 		 struct ioctl_gntalloc_share __user *arg)
 {
@@ -230,7 +236,7 @@ long ioctl_share(struct gntalloc_file *file,
 		return -EINVAL;
 	err = may_grant(file, op.domid);
 	if (!err)
-		err = refs_for_user(&refs, few, op.count, op.refs);
+		err = claim_for_user(&refs, few, op.count, op.refs);
 	if (err)
 		return err;
 

@@ -81,14 +81,6 @@ long ioctl_status(struct gntalloc_file *file,
 	return -EFAULT;
 }
 
-/* May this descriptor grant to @domid? */
-int may_grant(const struct gntalloc_file *file, domid_t domid)
-{
-	domid_t only = READ_ONCE(file->only);
-
-	return likely(only == DOMID_INVALID) || only == domid ? 0 : -EACCES;
-}
-
 /* Whoever began to share before it may still come to the end of that. */
 long ioctl_restrict(struct gntalloc_file *file,
 		    struct ioctl_gntalloc_restrict __user *arg)
