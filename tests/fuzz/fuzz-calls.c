@@ -9,20 +9,18 @@
 
 #include <string.h>
 
-#include "model.h"
+#include "fuzz.h"
 
 #define NONE ((uint32_t)-1)
-/* The errno before a call: one that no call sets. */
-#define BEFORE EXDEV
 
 static const unsigned char *input, *input_end;
 
-static unsigned int byte(void)
+unsigned int byte(void)
 {
 	return input < input_end ? *input++ : 0;
 }
 
-static unsigned int below(unsigned int n)
+unsigned int below(unsigned int n)
 {
 	return byte() % n;
 }
@@ -35,9 +33,10 @@ static struct {
 	int error;
 } armed;
 
-static unsigned int steps, mapped;
+unsigned int steps;
+static unsigned int mapped;
 
-static void before_call(void)
+void before_call(void)
 {
 	fake.failed = FAKE_NONE;
 	fake.fail_errno = armed.error;
@@ -49,8 +48,7 @@ static void before_call(void)
 	errno = BEFORE;
 }
 
-/* @error is 0 for a call that gets through; a failure is told once. */
-static void after_call(const struct model_handle *handle, int error)
+void after_call(const struct model_handle *handle, int error)
 {
 	expect(!error || errno == error);
 	fake.fail_at = 0;
@@ -58,13 +56,12 @@ static void after_call(const struct model_handle *handle, int error)
 	model_check();
 }
 
-static struct model_handle *any_handle(void)
+struct model_handle *any_handle(void)
 {
 	return &model.handles[below(MAX_HANDLES)];
 }
 
-/* Addresses of shares, near them, in them, of those that were, and others. */
-static void *any_address(void)
+void *any_address(void)
 {
 	static char *past;
 	struct model_share *share = NULL;
@@ -140,10 +137,13 @@ static void close_handle(struct model_handle *handle)
  * @addr is what it came to. Without an arena it gets a mapping; whether the
  * memory was for one only the library knows.
  */
-static int share_error(struct model_handle *handle, bool no_room,
-		       bool port_refused, const void *addr)
+static int share_error(struct model_handle *handle, int restricted,
+		       bool no_room, bool port_refused, const void *addr)
 {
-	int refused = no_room ? ENOSPC : port_refused ? EINVAL : 0;
+	int refused = restricted     ? restricted
+		      : no_room	     ? ENOSPC
+		      : port_refused ? EINVAL
+				     : 0;
 
 	switch (fake.failed) {
 	case FAKE_NONE:
@@ -215,13 +215,15 @@ static void make_share(bool with_notify)
 	if (error != -1)
 		expect(fake.steps == steps);
 	else
-		error = share_error(handle, count > MAX_COUNT,
-				    port == FAKE_PORT + 1, addr);
+		error = share_error(handle,
+				    model_restricted(handle, domid, count),
+				    count > MAX_COUNT, port == FAKE_PORT + 1,
+				    addr);
 	expect(!addr == !!error);
 	if (!error) {
 		expect(fake.domid == domid);
 		expect(fake.flags == flags);
-		model_add(handle, addr, count, refs, action,
+		model_add(handle, addr, count, domid, refs, action,
 			  offset == NONE ? 0 : offset);
 	}
 	for (uint32_t i = error ? 0 : count; i < MAX_COUNT; i++)
@@ -258,10 +260,9 @@ static void set_notify(void)
 	else if (share->unlisted || (action & 2 && port != FAKE_PORT))
 		error = EINVAL;
 	else
-		share->pages[(addr - share->addr) / 4096] = (struct model_page){
-			share->pages[(addr - share->addr) / 4096].ref, action,
-			(unsigned int)(addr - share->addr) % 4096
-		};
+		model_set_notify(
+			&share->pages[(addr - share->addr) / 4096].grants[0],
+			action, (unsigned int)(addr - share->addr) % 4096);
 	expect(rc == (error ? -1 : 0));
 	after_call(handle, error);
 }
@@ -272,7 +273,8 @@ static void end_share(void)
 	char *addr = any_address();
 	struct model_share *share = model_find(handle, addr);
 	uint32_t count = share && below(8) ? share->count : byte();
-	bool in_arena = share && fake_page(share->pages[0].ref)->in_arena;
+	bool in_arena =
+		share && fake_page(share->pages[0].grants[0].ref)->in_arena;
 	int rc, error = 0;
 
 	if (!handle->h)
@@ -293,7 +295,9 @@ static void end_share(void)
 	expect(rc == (error ? -1 : 0));
 	if (!error)
 		model_end(share);
-	else if (fake.failed == FAKE_MUNMAP && !share->unlisted)
+	else if (share && share->owner == handle)
+		model_end_removed(share);
+	if (error && fake.failed == FAKE_MUNMAP && !share->unlisted)
 		model_delist(share);
 	after_call(handle, error);
 }
@@ -326,10 +330,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	fake_setup(NULL);
 	memset(&model, 0, sizeof(model));
 	memset(&armed, 0, sizeof(armed));
-	fake.has_arenas = byte() & 1;
+	fake.has_arenas = below(4);
+	model_fill_memory();
 
 	while (input < input_end)
-		switch (below(16)) {
+		switch (below(28)) {
 		case 0:
 		case 1:
 			open_handle();
@@ -375,6 +380,36 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 			fake_become_child();
 			model_fork();
 			model_check();
+			break;
+		case 16:
+		case 17:
+			share_memory();
+			break;
+		case 18:
+		case 19:
+		case 20:
+			add_peer();
+			break;
+		case 21:
+		case 22:
+			remove_peer();
+			break;
+		case 23:
+			set_peer_notify();
+			break;
+		case 24:
+			renew();
+			break;
+		case 25:
+			ask();
+			break;
+		case 26:
+			/* Seldom: nothing much can be shared then. */
+			if (!below(8))
+				restrict_handle();
+			break;
+		case 27:
+			open_descriptor();
 		}
 
 	armed.step = 0;

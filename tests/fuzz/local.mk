@@ -4,7 +4,8 @@
 #
 #	make fuzz [FUZZ_SECONDS=300] [FUZZ_FLAGS='-seed=1 ...']
 
-fuzz_sources = tests/fuzz/fuzz-calls.c tests/fuzz/model.c tests/fuzz/model.h
+fuzz_sources = tests/fuzz/fuzz-calls.c tests/fuzz/fuzz-borrow.c \
+	tests/fuzz/fuzz.h tests/fuzz/model.c tests/fuzz/model.h
 EXTRA_DIST += $(fuzz_sources)
 FUZZ_SECONDS = 300
 FUZZ_FLAGS =
@@ -17,8 +18,14 @@ tests/fuzz/fuzz-calls: $(fuzz_sources) $(tests_unit_libfake_la_SOURCES) \
 		-fno-sanitize-recover=all -o $@ \
 		`ls $^ | grep '\.c$$'` $(unit_wrap) $(CMOCKA_LIBS) $(XEN_LIBS)
 
-fuzz: tests/fuzz/fuzz-calls
-	tests/fuzz/fuzz-calls -max_total_time=$(FUZZ_SECONDS) -max_len=512 \
+# From nothing it takes long to come to a share that has a peer.
+tests/fuzz/seeds:
+	@mkdir $@
+	@for i in `seq 100`; do head -c 512 /dev/urandom >$@/$$i; done
+
+fuzz: tests/fuzz/fuzz-calls tests/fuzz/seeds
+	tests/fuzz/fuzz-calls tests/fuzz/seeds \
+		-max_total_time=$(FUZZ_SECONDS) -max_len=512 -len_control=0 \
 		-timeout=60 -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix=tests/fuzz/ $(FUZZ_FLAGS)
 

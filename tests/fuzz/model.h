@@ -11,23 +11,38 @@
 #define MAX_HANDLES 3
 #define MAX_SHARES 64
 #define MAX_COUNT 5
+/* The domains that pages are shared with. */
+#define DOMIDS 3
+/* Pages of the program's own. */
+#define MEMORY_PAGES 8
+#define MEMORY_CONTENT 0xC3
 
 struct model_handle {
 	gntshr_handle *h;
 	bool logs, forked;
+	bool restricted;
+	uint32_t only_domid, max_pages;
 	/* Pages that a failed cleanup left listed, or mapped, until close. */
 	unsigned int leaked, kept;
 };
 
-struct model_page {
-	uint32_t ref;
+struct model_grant {
+	bool is;
+	uint32_t domid, ref;
 	unsigned int action, offset;
+};
+
+/* The first grant is that of the share, the others were added. */
+struct model_page {
+	struct model_grant grants[1 + DOMIDS];
 };
 
 struct model_share {
 	struct model_handle *owner;
 	char *addr;
 	uint32_t count;
+	/* It is the program's own memory. */
+	bool is_memory;
 	/* The driver ended it, the mapping could not go. */
 	bool unlisted;
 	unsigned char content;
@@ -57,7 +72,27 @@ void model_violated(const char *file, int line, const char *what)
 struct model_share *model_find(const struct model_handle *owner,
 			       const void *addr);
 void model_add(struct model_handle *owner, char *addr, uint32_t count,
-	       const uint32_t *refs, unsigned int action, unsigned int offset);
+	       uint32_t domid, const uint32_t *refs, unsigned int action,
+	       unsigned int offset);
+void model_set_notify(struct model_grant *grant, unsigned int action,
+		      unsigned int offset);
+/* The program's own memory, and a share of it. */
+extern char model_memory[MEMORY_PAGES * GNTSHR_PAGE_SIZE];
+void model_fill_memory(void);
+void model_add_memory(struct model_handle *owner, char *addr, uint32_t count,
+		      uint32_t domid, const uint32_t *refs);
+/* The added grant of a page for this domain; or NULL. */
+struct model_grant *model_added(struct model_page *page, uint32_t domid);
+void model_add_grant(struct model_page *page, uint32_t domid, uint32_t ref);
+/* A grant ended alone, and whoever has it was told. */
+void model_end_grant(struct model_share *share, struct model_page *page,
+		     struct model_grant *grant);
+/* After a failure: added grants that did end. */
+void model_end_removed(struct model_share *share);
+/* What granting so many pages to this domain fails with, or 0. */
+int model_restricted(const struct model_handle *handle, uint32_t domid,
+		     uint32_t count);
+unsigned int model_count(const struct model_handle *handle);
 /* The driver is told to end it; its mapping goes; both. */
 void model_delist(struct model_share *share);
 void model_end(struct model_share *share);

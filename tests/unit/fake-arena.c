@@ -158,9 +158,7 @@ static int cannot_share(int fd, const struct ioctl_gntalloc_share *op)
 	if (fill && !is_mapping_of(fd, (unsigned char *)(uintptr_t)op->addr,
 				   op->index, (size_t)op->count * PAGE))
 		return EINVAL;
-	if (op->count > FAKE_PAGES - fake_next_page)
-		return ENOSPC;
-	return fake_restricted(fd, op->domid, op->count);
+	return op->count > FAKE_PAGES - fake_next_page ? ENOSPC : 0;
 }
 
 static struct fake_page *fill_place(int fd, uint64_t index, unsigned char *addr)
@@ -201,7 +199,9 @@ int fake_arena_share(int fd, const struct ioctl_gntalloc_share *op)
 	fake.domid = op->domid;
 	fake.flags = op->flags & ~(uint32_t)GNTALLOC_FLAG_UNLISTED;
 	fake.count = op->count;
-	errno = cannot_share(fd, op);
+	errno = fake_restricted(fd, op->domid, op->count);
+	if (!errno)
+		errno = cannot_share(fd, op);
 	if (errno) {
 		memset(refs, FAKE_ANY_BYTE, op->count * sizeof(*refs));
 		return -1;

@@ -102,7 +102,7 @@ coverage:
 
 .PHONY: check-asan check-tsan check-valgrind coverage
 clean-local:
-	rm -rf check-asan check-tsan check-valgrind coverage abi
+	rm -rf check-asan check-tsan check-valgrind coverage abi tests/fuzz/seeds
 
 # libxengnttab's calls on top of ours; its header and itself are needed.
 if HAVE_PEER
