@@ -341,7 +341,8 @@ int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count);
  *	  or flags
  *	- EEXIST: a part is shared through this handle already
  *	- EFAULT: a part is not mapped; or it may not be written; or it belongs
- *	  to a device, another domain or a file on disk
+ *	  to a device, another domain or a file on disk; or it is private, and
+ *	  Linux older than 5.19
  *	- EBUSY: its seals forbid what the peer could do
  *	- ENOMEM: out of memory, or more than RLIMIT_MEMLOCK allows
  *	- ENOSPC: more than the driver's limit allows, or the grant table is
