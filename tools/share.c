@@ -86,10 +86,9 @@ static bool is_whole(const struct request *r)
 		warnx("--domid is needed");
 	else if (r->file && r->memory)
 		warnx("--file and --memory exclude each other");
-	else if (r->memory && !r->count)
-		return true; /* How large it is nobody knows yet. */
-	else if (has_byte(r, r->count ? (uint32_t)r->count : 1))
-		return true;
+	else /* How large a file is nobody knows yet. */
+		return (r->memory && !r->count) ||
+		       has_byte(r, r->count ? (uint32_t)r->count : 1);
 	return false;
 }
 
