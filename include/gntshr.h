@@ -277,6 +277,7 @@ void *gntshr_share_page_notify(gntshr_handle *h, uint32_t domid, uint32_t *ref,
  * @return 0; or -1 with errno, and the notification is what it was:
  *	- EINVAL: a wrong action, a port that is not open or that some 32,700
  *	  pages name already, or an addr that this handle does not share
+ *	- EACCES: a byte in memory that this program may only read
  *	- EPERM: the handle was inherited through fork
  *	- EBADF: the descriptor was closed by somebody else
  *
@@ -340,10 +341,10 @@ int gntshr_unshare(gntshr_handle *h, void *addr, uint32_t count);
  *	- EINVAL: a wrong domid (see gntshr_share_pages()), addr, count, refs
  *	  or flags
  *	- EEXIST: a part is shared through this handle already
- *	- EFAULT: a part is not mapped; or it may not be written; or it belongs
- *	  to a device, another domain or a file on disk; or it is private, and
- *	  Linux older than 5.19
- *	- EBUSY: its seals forbid what the peer could do
+ *	- EFAULT: a part is not mapped; or this program may not write to it,
+ *	  and the peer should, or it is private
+ *	- ENODEV: a part belongs to a device, another domain or a file on disk;
+ *	  or it is private, before Linux 5.19
  *	- ENOMEM: out of memory, or more than RLIMIT_MEMLOCK allows
  *	- ENOSPC: more than the driver's limit allows, or the grant table is
  *	  full
@@ -380,7 +381,8 @@ int gntshr_share_memory(gntshr_handle *h, uint32_t domid, void *addr,
  *	- ENOMEM: out of memory
  *	- ENOSPC: more than the driver's limit allows, or the grant table is
  *	  full
- *	- EACCES: the descriptor is restricted to another domain
+ *	- EACCES: the descriptor is restricted to another domain; or the peer
+ *	  should write to memory that this program may only read
  *	- EDQUOT: more than the descriptor is restricted to
  *	- EINTR: the process is being killed
  *	- EPERM: the handle was inherited through fork
@@ -440,6 +442,7 @@ int gntshr_remove_peer(gntshr_handle *h, void *addr, uint32_t count,
  *	- EINVAL: a wrong domid or action, a port that is not open or that some
  *	  32,700 pages name already, or an addr in no page that this domain was
  *	  added to
+ *	- EACCES: a byte in memory that this program may only read
  *	- EPERM: the handle was inherited through fork
  *	- EBADF: the descriptor was closed by somebody else
  *
@@ -474,7 +477,8 @@ int gntshr_set_peer_notify(gntshr_handle *h, void *addr, uint32_t domid,
  *	- ENOMEM: out of memory
  *	- ENOSPC: more than the driver's limit allows, or the grant table is
  *	  full
- *	- EACCES: the descriptor is restricted to another domain
+ *	- EACCES: the descriptor is restricted to another domain; or the peer
+ *	  should write to memory that this program may only read
  *	- EDQUOT: more than the descriptor is restricted to
  *	- EINTR: the process is being killed
  *	- EPERM: the handle was inherited through fork

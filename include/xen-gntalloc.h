@@ -118,9 +118,11 @@ struct ioctl_gntalloc_add_peer {
  * or the last close of the descriptor, and the peer lets go. It cannot be
  * mapped here. The stock driver refuses it with ENOTTY.
  *
- * EFAULT: a part is not mapped, is a device's or another domain's (or of a file
- * on disk), or may not be written; ENOMEM: no memory, or more than
- * RLIMIT_MEMLOCK allows; EBUSY: its seals forbid writers.
+ * EFAULT: a part is not mapped; or the caller may not write to it, and the peer
+ * should, or it is private. ENODEV: a part is a device's, another domain's or
+ * of a file on disk; or private, before Linux 5.19. ENOMEM: no memory, or more
+ * than RLIMIT_MEMLOCK allows. Where the caller may only read, EACCES tells that
+ * neither a notification nor another peer may write.
  *
  * @addr	of the first page
  * @refs	as in ADD_PEER

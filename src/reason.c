@@ -70,7 +70,7 @@ const char *gntshr_hint(int error)
 	case EINTR:
 		return "the process is being killed";
 	case EACCES:
-		return "the descriptor is restricted to another domain; see gntshr_restrict(3)";
+		return "the descriptor is restricted to another domain, see gntshr_restrict(3); or it is memory that this program may only read";
 	case EDQUOT:
 		return "more pages than the descriptor is restricted to; see gntshr_restrict(3)";
 	case EEXIST:
@@ -187,11 +187,11 @@ static const char *memory_hint(int error)
 {
 	switch (error) {
 	case EFAULT:
-		return "a part is not mapped, or may not be written, or it is of a file on disk, a device or another domain";
+		return "a part is not mapped, or this program may not write to it";
+	case ENODEV:
+		return "a part is of a file on disk, a device or another domain; or private, before Linux 5.19";
 	case ENOMEM:
 		return "out of memory, in the system or in the memory cgroup; or the process may not lock so much, see RLIMIT_MEMLOCK in getrlimit(2)";
-	case EBUSY:
-		return "its seals forbid that somebody writes to it";
 	case EEXIST:
 		return "a part of it is shared through this handle already";
 	default:

@@ -130,12 +130,9 @@ static void memory_says_why(void **state)
 		int error;
 		const char *words;
 	} cases[] = {
-		{ EFAULT, "of a file on disk" },
-		{ ENOMEM, "RLIMIT_MEMLOCK" },
-		{ EBUSY, "seals" },
-		{ EACCES, "restricted" },
-		{ ENOSPC, "limit" },
-		{ EEXIST, "already" },
+		{ EFAULT, "not mapped" },     { ENODEV, "of a file on disk" },
+		{ ENOMEM, "RLIMIT_MEMLOCK" }, { EACCES, "restricted" },
+		{ ENOSPC, "limit" },	      { EEXIST, "already" },
 	};
 	static char memory[2 * 4096] __attribute__((aligned(4096)));
 	gntshr_handle *h = gntshr_open(fake_logger(), 0);
