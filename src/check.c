@@ -14,15 +14,14 @@
  */
 static bool cannot_be_peer(struct gntshr_handle *h, uint32_t domid)
 {
-	_Atomic uint16_t *other = &h->others[domid % GNTSHR_OTHERS];
 	uint32_t own;
 
-	if (atomic_load_explicit(other, memory_order_relaxed) == domid + 1)
+	if (gntshr_is_known_peer(h, domid))
 		return false;
 	if (gntshr_cpuid_domid(&own) && domid == own && !gntshr_sys_is_pv())
 		return true;
-	atomic_store_explicit(other, (uint16_t)(domid + 1),
-			      memory_order_relaxed);
+	atomic_store_explicit(&h->others[domid % GNTSHR_OTHERS],
+			      (uint16_t)(domid + 1), memory_order_relaxed);
 	return false;
 }
 
@@ -35,9 +34,10 @@ int gntshr_check_domid(struct gntshr_handle *h, uint32_t domid)
 			   GNTSHR_DOMID_LAST);
 }
 
-/* What all calls that grant have in common. */
-int gntshr_check_grant(struct gntshr_handle *h, uint32_t domid, uint32_t count,
-		       const uint32_t *refs, unsigned int flags)
+/* What is wrong, if anything is. */
+int gntshr_check_grant_slowly(struct gntshr_handle *h, uint32_t domid,
+			      uint32_t count, const uint32_t *refs,
+			      unsigned int flags)
 {
 	if (gntshr_check_owner(h) || gntshr_check_domid(h, domid))
 		return -1;

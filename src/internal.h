@@ -244,8 +244,30 @@ static inline int gntshr_check_owner(struct gntshr_handle *h)
 
 /* check.c */
 int gntshr_check_domid(struct gntshr_handle *h, uint32_t domid);
-int gntshr_check_grant(struct gntshr_handle *h, uint32_t domid, uint32_t count,
-		       const uint32_t *refs, unsigned int flags);
+int gntshr_check_grant_slowly(struct gntshr_handle *h, uint32_t domid,
+			      uint32_t count, const uint32_t *refs,
+			      unsigned int flags);
+
+/* May this domain be granted pages, as some calls before found out? */
+static inline bool gntshr_is_known_peer(struct gntshr_handle *h, uint32_t domid)
+{
+	return atomic_load_explicit(&h->others[domid % GNTSHR_OTHERS],
+				    memory_order_relaxed) ==
+	       domid + UINT64_C(1);
+}
+
+/* What all calls that grant have in common, at once if nothing is wrong. */
+static inline int gntshr_check_grant(struct gntshr_handle *h, uint32_t domid,
+				     uint32_t count, const uint32_t *refs,
+				     unsigned int flags)
+{
+	if (!h->forked && gntshr_is_known_peer(h, domid) && count &&
+	    (uint64_t)count * GNTSHR_PAGE_SIZE <= PTRDIFF_MAX && refs &&
+	    !(flags & ~GNTSHR_WRITABLE))
+		return 0;
+	return gntshr_check_grant_slowly(h, domid, count, refs, flags);
+}
+
 int gntshr_check_action(struct gntshr_handle *h, unsigned int action);
 
 /* share.c */
