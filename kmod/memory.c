@@ -73,9 +73,11 @@ static int pin_some(struct gntalloc_block *block, struct page **pages,
 		return -ENODEV;
 	/*
 	 * A private page may be that of a file, or of zeros, until it is
-	 * written to: the peer would never see what the owner writes.
+	 * written to: the peer would never see what the owner writes. What the
+	 * owner may write it may also let others write later.
 	 */
-	if (writable || !(vma->vm_flags & VM_MAYSHARE))
+	if (writable || vma->vm_flags & VM_WRITE ||
+	    !(vma->vm_flags & VM_MAYSHARE))
 		flags |= FOLL_WRITE;
 
 	max = min(max, (vma->vm_end - addr) >> PAGE_SHIFT);
