@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Granting memory of the caller, which is pinned for as long as that lasts. */
 
-#include <linux/backing-dev.h>
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -37,7 +36,7 @@ static int charge_pinned(struct mm_struct *mm, unsigned int count)
 
 /*
  * Not a device's, nor another domain's; nor a file's on disk, whose pages come
- * and go as its filesystem likes.
+ * and go as its filesystem likes, which wants to know when they are written.
  */
 static bool may_pin(const struct vm_area_struct *vma)
 {
@@ -45,7 +44,7 @@ static bool may_pin(const struct vm_area_struct *vma)
 		return false;
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return PRIVATE_STAYS_PINNED;
-	return !mapping_can_writeback(vma->vm_file->f_mapping);
+	return vma->vm_ops && !vma->vm_ops->page_mkwrite;
 }
 
 /* Filesystems have more kinds of pages than that. */
