@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Numbers on the command line and in xenstore, for both programs.
+ * Numbers on the command line and in xenstore, for all programs here.
  */
 #ifndef EXAMPLE_COMMON_H
 #define EXAMPLE_COMMON_H
@@ -58,7 +58,7 @@ static inline void write_key(struct xs_handle *xs, xs_transaction_t t,
 		err(1, "cannot write %s in xenstore", path);
 }
 
-/* False if there is no such key. */
+/* False if there is no such key, or its directory is not ours to read yet. */
 static inline bool read_key(struct xs_handle *xs, xs_transaction_t t,
 			    const char *dir, const char *key, uint32_t max,
 			    uint32_t *value)
@@ -66,7 +66,7 @@ static inline bool read_key(struct xs_handle *xs, xs_transaction_t t,
 	const char *path = key_path(dir, key);
 	char *text = xs_read(xs, t, path, NULL);
 
-	if (!text && errno == ENOENT)
+	if (!text && (errno == ENOENT || errno == EACCES))
 		return false;
 	if (!text)
 		err(1, "cannot read %s in xenstore", path);

@@ -12,7 +12,7 @@ xen_module = tests/peers/module.c tests/peers/module.h
 xen_device = tests/peers/device.c tests/peers/device.h $(xen_module)
 
 check_PROGRAMS += tests/peers/peer
-EXTRA_DIST += tests/peers/in-domain
+EXTRA_DIST += tests/peers/in-domain tests/peers/remote.sh
 tests_peers_peer_SOURCES = tests/peers/peer.c tests/peers/remote.h \
 	tests/peers/events.h tests/peers/mute.h
 tests_peers_peer_CPPFLAGS = $(xen_cppflags)
