@@ -141,6 +141,52 @@ tool() { # MODULE [GUEST]
 	[ -z "$guest" ] || count "gntshr, module $1, $2" "$last_log" "[$2]"
 }
 
+# An example, for harness/run, from the tree that gcc built.
+example() { # NAME
+	echo "--add $build/gcc/examples/$1"
+}
+
+# Programs to start from: one that is bound, a pool that nobody copies, and a
+# page for three domains.
+examples() {
+	local name domain
+
+	echo "launcher, pool and broadcast, with three guests"
+	# shellcheck disable=SC2046
+	in_xen examples --timeout 900 --guest pv --guest pvh --guest pvh \
+		--guest-memory 160 --add "$top/tests/peers/in-domain" \
+		--add "$top/tests/peers/remote.sh" \
+		$(program peer; for name in launcher pool broadcast; do
+			echo "--add $top/tests/system/test-$name"
+		done; for name in launcher confined pool compositor \
+			broadcast listener; do
+			example "$name"
+		done) \
+		--in-dom0 in-domain --in-guest 'in-domain test-launcher' \
+		--in-dom0 test-pool --in-guest test-pool \
+		--in-dom0 test-broadcast --in-guest test-broadcast
+	for domain in dom0 pv pvh1 pvh2; do
+		count "examples, $domain" "$last_log" "[$domain]"
+	done
+}
+
+# A frontend that goes on after its backend's domain was destroyed, and its own
+# was restored.
+survivors() {
+	local domain
+
+	echo "survivors in two guests, and their clerk in a third"
+	# shellcheck disable=SC2046
+	in_xen survivors --timeout 900 --guest pv --guest pvh --guest pvh \
+		--guest-memory 160 --dom0-memory 1400 \
+		--add "$top/tests/system/test-survivor" \
+		$(example survivor) $(example clerk) \
+		--in-dom0 test-survivor --in-guest test-survivor
+	for domain in dom0 pv pvh1 pvh2; do
+		count "survivors, $domain" "$last_log" "[$domain]"
+	done
+}
+
 # Installed by dkms and make, found by modprobe, loaded.
 module_life() { # KERNEL
 	echo "Linux $1: dkms, modprobe, udev"
