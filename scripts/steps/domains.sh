@@ -133,6 +133,7 @@ tool() { # MODULE [GUEST]
 	# shellcheck disable=SC2046,SC2086
 	in_xen "tool $1" --module "$1" $guest --timeout 600 \
 		--add "$top/tests/peers/in-domain" --add "$top/tests/is-json" \
+		--add "$top/tests/peers/remote.sh" \
 		--add "$top/tests/system/test-tool" --add "$build/gcc/tools/gntshr" \
 		$(program peer) $(program hold-port) \
 		--in-dom0 "in-domain test-tool" \
