@@ -7,9 +7,10 @@
  *	test-module [PATTERN]
  */
 
-#include "test-module-arena.h"
+#include "test-module-grants.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -236,8 +237,67 @@ int main(int argc, char **argv)
 		test_arena(what_is_shared_is_not_idle),
 		test_arena(the_system_takes_spare_pages),
 		test_arena(a_full_memory_group_shares),
+		test_arena(a_peer_is_added),
+		test_arena(two_domains_map_a_page),
+		test_arena(a_page_has_one_grant_for_a_domain),
+		test_arena(each_grant_has_its_notification),
+		test_arena(a_share_ends_for_its_peer),
+		test_arena(a_share_ends_while_a_peer_stays),
+		test_arena(grants_of_a_peer_are_no_pages),
+		test_arena(add_peer_refuses),
+		test_arena(add_peer_fails_half_way),
+		test_arena(pages_are_renewed),
+		test_arena(many_pages_are_renewed),
+		test_arena(a_renewal_leaves_the_old_peer_its_page),
+		test_arena(renewals_have_a_bound),
+		test_arena(renew_and_revoke_refuse),
+		test_arena(renew_and_revoke_fail_half_way),
+		test_arena(a_grant_is_revoked),
+		test_arena(a_revoked_page_lingers),
+		test_arena(a_revocation_needs_no_room),
+		test_arena(revoked_places_are_used_again),
+		test_arena(memory_is_shared),
+		test_arena(huge_pages_are_shared),
+		test_arena(zeros_that_are_written_later),
+		test_arena(memory_that_is_read_only),
+		test_arena(memory_is_shared_twice),
+		test_arena(memory_of_others_is_refused),
+		test_arena(memory_that_may_not_be_written_is_refused),
+		test_arena(share_memory_refuses),
+		test_arena(share_memory_fails_half_way),
+		test_arena(memory_may_be_locked_up_to_a_limit),
+		test_arena(a_child_has_a_copy),
+		test_arena(memory_is_unmapped_and_moved),
+		test_arena(memory_is_thrown_away),
+		test_arena(memory_is_protected),
+		test_arena(a_seal_waits_for_the_end),
+		test_arena(memory_is_pinned_while_it_lingers),
+		test_arena(a_killed_process_had_peers),
+		test_arena(a_killed_process_had_renewed),
+		test_arena(memory_outlives_its_program),
+		test_arena(a_killed_process_had_memory),
+		test_arena(poll_tells_when_all_are_back),
+		test_arena(poll_tells_of_all_kinds),
+		test_arena(poll_tells_of_no_others),
+		test_arena(news_are_withdrawn),
+		test_arena(news_come_once_to_an_edge),
+		test_arena(all_who_wait_are_told),
+		test_arena(status_counts),
+		test_arena(status_loses_no_news),
+		test_arena(status_refuses),
+		test_arena(a_bounded_descriptor_has_one_peer),
+		test_arena(a_bounded_descriptor_has_so_many),
+		test_arena(a_bound_counts_what_lingers),
+		test_arena(a_renewal_counts_ahead),
+		test_arena(spare_pages_of_a_bound_give_way),
+		test_arena(chunks_take_no_bound),
+		test_arena(restrict_refuses),
+		test_arena(a_bound_stays),
 	};
 
+	/* What a_bound_stays() runs. */
+	if (argc > 2)
+		return still_bounded(atoi(argv[2]));
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests_name("module", tests, NULL, NULL);

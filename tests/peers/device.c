@@ -77,3 +77,68 @@ int unshare_places(int fd, uint64_t index, const void *addr, uint32_t count)
 
 	return ioctl(fd, IOCTL_GNTALLOC_UNSHARE, &op);
 }
+
+int add_peer_for(int fd, uint32_t domid, uint64_t index, uint32_t count,
+		 uint32_t flags, uint64_t *peer_index)
+{
+	struct ioctl_gntalloc_add_peer op = { .index = index,
+					      .refs = (uintptr_t)refs,
+					      .peer_index = *peer_index,
+					      .count = count,
+					      .domid = (uint16_t)domid,
+					      .flags = (uint16_t)flags };
+	int result = ioctl(fd, IOCTL_GNTALLOC_ADD_PEER, &op);
+
+	*peer_index = op.peer_index;
+	return result;
+}
+
+int share_memory_for(int fd, uint32_t domid, const void *addr, uint32_t count,
+		     uint32_t flags, uint64_t *index)
+{
+	struct ioctl_gntalloc_share_memory op = { .addr = (uintptr_t)addr,
+						  .refs = (uintptr_t)refs,
+						  .index = *index,
+						  .count = count,
+						  .domid = (uint16_t)domid,
+						  .flags = (uint16_t)flags };
+	int result = ioctl(fd, IOCTL_GNTALLOC_SHARE_MEMORY, &op);
+
+	*index = op.index;
+	return result;
+}
+
+int renew_for(int fd, uint32_t domid, uint64_t index, uint32_t count,
+	      uint32_t flags)
+{
+	struct ioctl_gntalloc_renew op = { .index = index,
+					   .refs = (uintptr_t)refs,
+					   .count = count,
+					   .domid = (uint16_t)domid,
+					   .flags = (uint16_t)flags };
+
+	return ioctl(fd, IOCTL_GNTALLOC_RENEW, &op);
+}
+
+int revoke_for(int fd, uint32_t domid, uint64_t index, uint32_t count)
+{
+	struct ioctl_gntalloc_revoke op = { .index = index,
+					    .count = count,
+					    .domid = (uint16_t)domid };
+
+	return ioctl(fd, IOCTL_GNTALLOC_REVOKE, &op);
+}
+
+int get_status(int fd, uint32_t flags, struct ioctl_gntalloc_status *status)
+{
+	*status = (struct ioctl_gntalloc_status){ .flags = flags };
+	return ioctl(fd, IOCTL_GNTALLOC_STATUS, status);
+}
+
+int restrict_to(int fd, uint32_t domid, uint32_t pages)
+{
+	struct ioctl_gntalloc_restrict op = { .pages = pages,
+					      .domid = (uint16_t)domid };
+
+	return ioctl(fd, IOCTL_GNTALLOC_RESTRICT, &op);
+}

@@ -12,7 +12,7 @@
 /* The index of a place in the descriptor's arena. */
 #define PLACE(n) (GNTALLOC_ARENA + (uint64_t)(n)*PAGE)
 
-/* Those of the last alloc_for() or share_for(). */
+/* Those of the last call that granted something. */
 extern uint32_t refs[MAX_REFS];
 
 /* A descriptor, or -1 with errno; so the result of each of these. */
@@ -32,5 +32,17 @@ int share_for(int fd, uint32_t domid, uint64_t index, const void *addr,
 	      uint32_t count, uint32_t flags);
 /* NULL for those that are listed. */
 int unshare_places(int fd, uint64_t index, const void *addr, uint32_t count);
+
+/* The same for pages that are there; at most MAX_REFS. */
+int add_peer_for(int fd, uint32_t domid, uint64_t index, uint32_t count,
+		 uint32_t flags, uint64_t *peer_index);
+int share_memory_for(int fd, uint32_t domid, const void *addr, uint32_t count,
+		     uint32_t flags, uint64_t *index);
+int renew_for(int fd, uint32_t domid, uint64_t index, uint32_t count,
+	      uint32_t flags);
+int revoke_for(int fd, uint32_t domid, uint64_t index, uint32_t count);
+
+int get_status(int fd, uint32_t flags, struct ioctl_gntalloc_status *status);
+int restrict_to(int fd, uint32_t domid, uint32_t pages);
 
 #endif
