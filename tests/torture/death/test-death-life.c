@@ -6,22 +6,25 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <gntshr.h>
 #include <xenevtchn.h>
 
+#include "asks.h"
+#include "device.h"
 #include "remote.h"
 #include "test-death.h"
 
 #define NONE ((uint32_t)-1)
 
-static void publish(const uint32_t *refs, unsigned char *pages, int count)
+static void publish(const uint32_t *known, unsigned char *pages, int count)
 {
 	for (int i = 0; i < count; i++) {
 		fill_pattern(pages + i * PAGE, 1, life->seed);
-		life->refs[life->known + i] = refs[i];
+		life->refs[life->known + i] = known[i];
 	}
 	life->known += count;
 	while (life->patient && life->seen < life->known)
@@ -50,18 +53,92 @@ static void unshare(gntshr_handle *h, void *pages, uint32_t count)
 	life->gone += life->gone & 1;
 }
 
+/* ---- without a library ---- */
+
+/* There is no such domain. */
+#define STRANGER 77
+
+static void arm_index(int fd, uint64_t index, int page)
+{
+	bool event = life->event_page == (uint32_t)page;
+
+	life->armed[page] = ARMING;
+	if (notify(fd, index + LIVE_BYTE,
+		   UNMAP_NOTIFY_CLEAR_BYTE |
+			   (event ? UNMAP_NOTIFY_SEND_EVENT : 0),
+		   life->port))
+		_exit(3);
+	life->armed[page] = ARMED;
+}
+
+static void end_index(int fd, uint64_t index, uint32_t count)
+{
+	life->gone++;
+	if (dealloc(fd, index, count))
+		_exit(4);
+	life->gone += life->gone & 1;
+}
+
+/* The page of a stranger, which is there until the end. */
+static uint64_t one_more_peer(int fd, unsigned char **page, uint32_t *ref)
+{
+	uint64_t index = 0, peer_index = 0;
+
+	if (alloc_for(fd, STRANGER, 1, 0, &index))
+		_exit(2);
+	*page = map(fd, index, 1);
+	if (*page == MAP_FAILED ||
+	    ask_add_peer(fd, domid, index, 1, GNTALLOC_FLAG_WRITABLE, ref,
+			 &peer_index))
+		_exit(2);
+	return peer_index;
+}
+
+static void cycle_of_requests(void)
+{
+	int fd = open_device();
+	unsigned char *memory, *one;
+	uint32_t own[FIRST_SHARE], ref;
+	uint64_t index, peer_index;
+
+	memory = mmap(NULL, FIRST_SHARE * PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (fd < 0 || ask_share_memory(fd, domid, memory, FIRST_SHARE,
+				       GNTALLOC_FLAG_WRITABLE, own, &index))
+		_exit(1);
+	publish(own, memory, FIRST_SHARE);
+	arm_index(fd, index + NOTIFIED * PAGE, NOTIFIED);
+	arm_index(fd, index + CANCELLED * PAGE, CANCELLED);
+	life->armed[CANCELLED] = CANCELLING;
+	if (notify(fd, index + CANCELLED * PAGE, 0, 0))
+		_exit(5);
+	life->armed[CANCELLED] = CANCELS;
+
+	peer_index = one_more_peer(fd, &one, &ref);
+	publish(&ref, one, 1);
+	arm_index(fd, peer_index, FROM_START);
+
+	end_index(fd, index, FIRST_SHARE);
+	end_index(fd, peer_index, 1);
+	if (close(fd))
+		_exit(6);
+	life->done = 1;
+}
+
+/* ---- with one ---- */
+
 static void cycle(void)
 {
 	gntshr_handle *h = gntshr_open(NULL, 0);
-	uint32_t refs[FIRST_SHARE], ref;
+	uint32_t own[FIRST_SHARE], ref;
 	unsigned char *three, *one;
 
-	three = h ? gntshr_share_pages(h, domid, FIRST_SHARE, refs,
+	three = h ? gntshr_share_pages(h, domid, FIRST_SHARE, own,
 				       GNTSHR_WRITABLE)
 		  : NULL;
 	if (!three)
 		_exit(1);
-	publish(refs, three, FIRST_SHARE);
+	publish(own, three, FIRST_SHARE);
 	arm(h, three, NOTIFIED);
 	arm(h, three, CANCELLED);
 	life->armed[CANCELLED] = CANCELLING;
@@ -112,7 +189,10 @@ void live(void)
 	raise(SIGSTOP);
 	if (life->kill_ns)
 		set_death();
-	cycle();
+	if (life->requests)
+		cycle_of_requests();
+	else
+		cycle();
 	while (life->kill_ns)
 		pause();
 	_exit(0);

@@ -26,6 +26,8 @@
 #include <xenevtchn.h>
 
 #include "anypeer.h"
+#include "asks.h"
+#include "device.h"
 #include "module.h"
 #include "remote.h"
 #include "test-death.h"
@@ -38,6 +40,7 @@ struct life *life;
 uint32_t domid;
 struct seen seen;
 unsigned int deaths;
+bool has_requests;
 
 /* What the peer had of the deaths of this batch, and still maps. */
 static struct {
@@ -78,14 +81,16 @@ void birth(const char *how, unsigned int kind, bool traced)
 			       .mapped = kind & 1,
 			       .patient = kind & 1 && !traced,
 			       .own_port = kind & 2,
+			       .requests = kind & 8 && has_requests,
 			       .event_page = kind & 4 ? NOTIFIED : FROM_START,
 			       .kill_ns = traced ? 0 : kill_ns };
 	if (!life->own_port)
 		life->port =
 			(uint32_t)xenevtchn_bind_unbound_port(own_ports, domid);
-	snprintf(seen.how, sizeof(seen.how), "%s, %s, %s port", how,
+	snprintf(seen.how, sizeof(seen.how), "%s, %s, %s port%s", how,
 		 life->mapped ? "mapped" : "not mapped",
-		 life->own_port ? "its own" : "another's");
+		 life->own_port ? "its own" : "another's",
+		 life->requests ? ", requests" : "");
 	seen.pid = fork();
 	if (!seen.pid) {
 		if (traced && ptrace(PTRACE_TRACEME, 0, NULL, NULL))
@@ -279,18 +284,20 @@ static unsigned long life_span(unsigned int kind)
 
 static void kill_at_random(unsigned int count)
 {
-	unsigned long span[2] = { 0, 0 }, again;
+	unsigned long span[16] = { 0 }, again;
 
-	for (unsigned int kind = 0; kind < 6; kind++) {
-		again = life_span(kind & 1);
-		if (again > span[kind & 1])
-			span[kind & 1] = again;
+	for (unsigned int n = 0; n < 12; n++) {
+		unsigned int kind = (n & 1) | (n & 2) << 2;
+
+		again = life_span(kind);
+		if (again > span[kind])
+			span[kind] = again;
 	}
 	printf("death: a life takes %lu us, %lu us with a peer that maps\n",
 	       span[0] / 1000, span[1] / 1000);
 	for (unsigned int i = 0; i < count; i++) {
 		life->kill_ns = 1 + (unsigned long)(drand48() * 1.1 *
-						    (double)span[i & 1]);
+						    (double)span[i & 9]);
 		birth("at random", i, false);
 		wait_for_death();
 		deaths++;
@@ -302,6 +309,8 @@ int main(int argc, char **argv)
 {
 	unsigned int count, stops = 0, sweeps = 0, traced;
 	long seed = argc > 2 ? atol(argv[2]) : 1;
+	struct ioctl_gntalloc_status status;
+	int fd;
 
 	srand48(seed);
 	domid = peer_start();
@@ -312,6 +321,9 @@ int main(int argc, char **argv)
 	if (!own_ports || life == MAP_FAILED)
 		err(1, "cannot start");
 	parameter_becomes("used", 0);
+	fd = open_device();
+	has_requests = !ask_status(fd, 0, &status);
+	close(fd);
 
 	while (deaths < count / 2) {
 		unsigned int found = kill_at_each(sweeps++, count / 2 - deaths);

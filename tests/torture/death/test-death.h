@@ -8,10 +8,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PAGE 4096
+#include "device.h"
+
 #define LIVE_BYTE 100
 
-/* One share of three pages and one of a single page. */
+/*
+ * One share of three pages and one of a single page; or memory of the process,
+ * and one more peer for a page of a stranger.
+ */
 enum { PLAIN, NOTIFIED, CANCELLED, FROM_START, PAGES };
 #define FIRST_SHARE 3
 
@@ -25,12 +29,13 @@ enum { NEVER, ARMING, ARMED, CANCELLING, CANCELS };
  * @known	so many references are there, and the pages written to
  * @seen	so many of them the peer has mapped
  * @patient	the process waits for that
+ * @requests	it uses the device without a library
  * @gone	2 with the first share unshared, 4 with the second; odd on the
  *		way there
  */
 struct life {
 	uint32_t seed, port, event_page, refs[PAGES];
-	bool own_port, mapped, patient;
+	bool own_port, mapped, patient, requests;
 	unsigned long kill_ns;
 	atomic_int known, seen, done, gone, armed[PAGES];
 };
@@ -51,6 +56,8 @@ extern struct seen {
 	int taken;
 } seen;
 extern unsigned int deaths;
+/* Whether the driver has what such a life needs. */
+extern bool has_requests;
 
 /* test-death.c. A life of another kind: all take turns. */
 void birth(const char *how, unsigned int kind, bool traced);

@@ -19,6 +19,7 @@
 
 #include <xenevtchn.h>
 
+#include "asks.h"
 #include "faults.h"
 
 /*
@@ -26,6 +27,7 @@
  * its small objects, and whatever is behind that comes later.
  */
 #define SWEEPS 3
+#define ALL_OPS (NUM_OPS + NUM_PEER_OPS)
 
 static void share_works(void)
 {
@@ -36,6 +38,7 @@ static void share_works(void)
 		assert_int_equal(close(fd), 0);
 	wait_until_zero("used");
 	wait_until_zero("lingering");
+	assert_int_equal(pinned_pages(), 0);
 	assert_int_equal(call_open(), 0);
 	alloc(2);
 	shared = map(fd, first, 2);
@@ -136,20 +139,24 @@ static int setup(void **state)
 
 int main(int argc, char **argv)
 {
-	struct CMUnitTest tests[NUM_OPS + 1];
+	struct CMUnitTest tests[ALL_OPS + 1];
 	int failed;
 
-	for (size_t i = 0; i < NUM_OPS; i++)
+	for (size_t i = 0; i < ALL_OPS; i++) {
+		const struct op *op =
+			i < NUM_OPS ? &ops[i] : &peer_ops[i - NUM_OPS];
+
 		tests[i] = (struct CMUnitTest){
-			.name = ops[i].name,
+			.name = op->name,
 			.test_func = every_failure,
-			.initial_state = (void *)&ops[i],
+			.initial_state = (void *)op,
 		};
+	}
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	tests[NUM_OPS] =
+	tests[ALL_OPS] =
 		(struct CMUnitTest)cmocka_unit_test(no_reference_is_lost);
-	failed = _cmocka_run_group_tests("failures", tests, NUM_OPS + 1, setup,
+	failed = _cmocka_run_group_tests("failures", tests, ALL_OPS + 1, setup,
 					 NULL);
 	faults_print();
 	return failed;

@@ -30,6 +30,9 @@ struct op {
 
 #define NUM_OPS 13
 extern const struct op ops[NUM_OPS];
+/* Those about peers, memory, and what a descriptor is told. */
+#define NUM_PEER_OPS 9
+extern const struct op peer_ops[NUM_PEER_OPS];
 
 /* The device, and the index of the last alloc(). */
 extern int fd;

@@ -7,6 +7,8 @@
 static const unsigned int weights[OPS] = {
 	[OP_OPEN] = 20,	      [OP_CLOSE] = 14,	    [OP_DUP] = 8,
 	[OP_ALLOC] = 90,      [OP_DEALLOC] = 90,    [OP_NOTIFY] = 70,
+	[OP_ADD_PEER] = 60,   [OP_MEMORY] = 40,	    [OP_RENEW] = 40,
+	[OP_REVOKE] = 30,     [OP_STATUS] = 20,	    [OP_RESTRICT] = 2,
 	[OP_MAP] = 110,	      [OP_ARENA] = 30,	    [OP_SHARE] = 130,
 	[OP_UNSHARE] = 70,    [OP_UNSHARE_AT] = 50, [OP_UNMAP] = 90,
 	[OP_MOVE] = 40,	      [OP_PROTECT] = 35,    [OP_DONTNEED] = 45,
@@ -214,6 +216,9 @@ static void choose_alloc(struct step *step)
 	step->n = (uint16_t)any_count();
 	step->label = fuzz->m.labels_used;
 	step->how = (one_in(4) ? 0 : 1) | wrong(20, 7) << 1;
+	/* For a stranger: another domain can be added. */
+	if (!fuzz->valid && fuzz->arenas && one_in(6))
+		step->how = (step->how & 1) | 6 << 1;
 }
 
 /* Mostly where nothing is. */
@@ -233,6 +238,24 @@ static void choose_place(struct step *step)
 	}
 }
 
+/* Mostly to the one that it is not granted to, or is. */
+static void choose_grants(struct step *step)
+{
+	const struct label *label = &fuzz->m.labels[step->label];
+	bool foreign = label->set &&
+		       fuzz->m.files[label->file].pages[label->base].foreign;
+
+	if (step->n > 12 && !one_in(6))
+		step->n = (uint16_t)(1 + below(12));
+	if (step->op == OP_ADD_PEER)
+		foreign = !foreign;
+	if (one_in(step->op == OP_RENEW ? 3 : 12))
+		foreign = !foreign;
+	step->at = fuzz->m.labels_used;
+	step->how = (one_in(3) ? 0 : 1) | wrong(20, 7) << 1;
+	step->how |= foreign ? 16 : 0;
+}
+
 /* About an allocation; where there is none, make one. */
 static void choose_request(struct step *step)
 {
@@ -244,8 +267,25 @@ static void choose_request(struct step *step)
 		step->n = 1;
 		step->to = (uint16_t)below(CELLS);
 		step->how = below(4) | wrong(20, 2) << 2;
-	} else {
+	} else if (step->op == OP_MAP) {
 		choose_place(step);
+	} else {
+		choose_grants(step);
+	}
+}
+
+/* Of memory, or of a descriptor. */
+static void choose_other(struct step *step)
+{
+	step->how = (one_in(3) ? 0 : 1) | wrong(20, 7) << 1;
+	step->how |= one_in(3) ? 16 : 0;
+	step->at = fuzz->m.labels_used;
+	if (step->op == OP_RESTRICT) {
+		step->to = (uint16_t)(1 + below(one_in(2) ? 20 : 300));
+	} else {
+		step->to = (uint16_t)below(MEMORY);
+		step->n = (uint16_t)(1 + below(MEMORY - step->to));
+		step->n = (uint16_t)(step->n + one_in(30));
 	}
 }
 
@@ -296,7 +336,15 @@ static void choose_details(struct step *step)
 	case OP_NOTIFY:
 	case OP_MAP:
 	case OP_UNSHARE:
+	case OP_ADD_PEER:
+	case OP_RENEW:
+	case OP_REVOKE:
 		choose_request(step);
+		break;
+	case OP_MEMORY:
+	case OP_STATUS:
+	case OP_RESTRICT:
+		choose_other(step);
 		break;
 	case OP_ARENA:
 		choose_place(step);
@@ -352,8 +400,9 @@ static unsigned int possible(unsigned int op, const struct proc *proc)
 		return OP_OPEN;
 	if (op >= OP_SHARE && op <= OP_CHECK && !proc->mapped)
 		return has_fd ? OP_MAP : OP_OPEN;
-	if (op >= OP_ARENA && op <= OP_UNSHARE_AT && !fuzz->arenas &&
-	    !one_in(20))
+	if (((op >= OP_ARENA && op <= OP_UNSHARE_AT) ||
+	     (op >= OP_ADD_PEER && op <= OP_RESTRICT)) &&
+	    !fuzz->arenas && !one_in(20))
 		return OP_MAP;
 	return op;
 }

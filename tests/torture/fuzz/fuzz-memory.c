@@ -41,9 +41,13 @@ static int map_error(const struct step *step, const struct fd *fd)
 		return !fuzz->m.files[fd->file].owner || model_owns(fd->file)
 			       ? 0
 			       : EPERM;
-	if (model_lists(fd->file, (int32_t)map_index(step), step->n))
-		return 0;
-	return ENOENT;
+	if (!model_lists(fd->file, (int32_t)map_index(step), step->n))
+		return ENOENT;
+	for (unsigned int i = 0; i < step->n; i++)
+		if (fuzz->m.files[fd->file].pages[map_index(step) + i].kind !=
+		    OWN)
+			return ENOENT;
+	return 0;
 }
 
 void step_map(const struct step *step)
@@ -275,10 +279,10 @@ void check_place(unsigned int at)
 		if (got != want)
 			deviation("memory: page at %u: signal %d, not %d", at,
 				  got, want);
-		else if (!got && byte != model_page(place)->bytes[i])
+		else if (!got && byte != page_bytes(model_page(place))[i])
 			deviation("bytes: page at %u, byte %u is %u, not %u",
 				  at, cells[i], byte,
-				  model_page(place)->bytes[i]);
+				  page_bytes(model_page(place))[i]);
 		if (want)
 			break;
 	}
@@ -314,6 +318,8 @@ void step_check(const struct step *step)
 		else if (!place_signal(place, false))
 			check_place(at);
 	}
+	if (!fuzz->failed)
+		check_memory();
 }
 
 void step_write(const struct step *step)
@@ -331,7 +337,7 @@ void step_write(const struct step *step)
 			deviation("memory: write at %u: signal %d, not %d",
 				  step->at + i, got, want);
 		if (!got && !want) {
-			model_page(place)->bytes[c] = value;
+			page_bytes(model_page(place))[c] = value;
 			step_called(true);
 		}
 	}

@@ -18,7 +18,8 @@ struct page *model_page(const struct place *place)
 int model_free_file(void)
 {
 	for (int i = 0; i < FILES; i++)
-		if (!fuzz->m.files[i].users && !fuzz->m.files[i].held)
+		if (!fuzz->m.files[i].users && !fuzz->m.files[i].held &&
+		    !fuzz->m.files[i].kept)
 			return i;
 	return -1;
 }
@@ -35,20 +36,13 @@ void model_not_spare(struct page *page)
 	page->spare = false;
 }
 
-/* Another page will be in its place; the peer keeps this one. */
-static void leave_place(struct page *page)
+void model_notify(struct page *page)
 {
-	struct page *to = fuzz->m.left;
-
-	while (to->peer_maps)
-		to++;
-	*to = *page;
-	for (int i = 0; i < PEER_SLOTS; i++)
-		for (int n = 0; n < fuzz->m.peer[i].count; n++)
-			if (fuzz->m.peer[i].used &&
-			    fuzz->m.peer[i].pages[n] == page)
-				fuzz->m.peer[i].pages[n] = to;
-	page->peer_maps = 0;
+	if (page->clear)
+		page_bytes(page)[page->clear_cell] = 0;
+	if (page->send)
+		fuzz->m.event = true;
+	page->clear = page->send = false;
 }
 
 /* Its notification; then its grant is over, or it lingers. */
@@ -58,18 +52,18 @@ static void end_page(unsigned int file, uint32_t index)
 
 	page->live = page->listed = false;
 	fuzz->m.live--;
-	if (page->clear)
-		page->bytes[page->clear_cell] = 0;
-	if (page->send)
-		fuzz->m.event = true;
-	page->clear = page->send = false;
+	model_notify(page);
 	if (!page->peer_maps) {
-		fuzz->m.owned[page->ref] = false;
+		if (!page->nobody)
+			fuzz->m.owned[page->ref] = false;
+		model_give_back(page, file);
 		return;
 	}
 	fuzz->m.held++;
+	fuzz->m.files[file].news = true;
+	/* Another page will be in its place; the peer keeps this one. */
 	if (is_place(index))
-		leave_place(page);
+		model_leave_behind(page, file);
 	else
 		fuzz->m.files[file].held++;
 }
@@ -112,8 +106,16 @@ void model_refill(unsigned int file, uint32_t index)
 
 	take_out(file, index);
 	model_not_spare(page);
-	*page = (struct page){ .live = true, .listed = true };
+	*page = (struct page){ .content = model_content(),
+			       .place = true,
+			       .live = true,
+			       .listed = true };
 	fuzz->m.live++;
+}
+
+uint32_t model_beside(void)
+{
+	return fuzz->m.maybe + fuzz->m.slack;
 }
 
 /*
@@ -122,7 +124,7 @@ void model_refill(unsigned int file, uint32_t index)
  */
 uint32_t model_companions(void)
 {
-	uint32_t pages = fuzz->m.maybe;
+	uint32_t pages = model_beside();
 
 	for (int i = 0; i < FILES; i++)
 		for (unsigned int n = FIRST_PLACE; n < LAST_INDEX; n++)
@@ -141,7 +143,9 @@ bool model_no_room(uint32_t count, int got)
 
 	if (room < 0)
 		fuzz->m.maybe = 0;
-	return room < 0 || (got == ENOSPC && room < (long)model_companions());
+	return room < 0 ||
+	       (got == ENOSPC &&
+		room < (long)model_companions() + (long)model_beside());
 }
 
 /* What the peer or more than one mapping has cannot stay, the others may. */
@@ -149,7 +153,8 @@ void model_unshare(unsigned int file, uint32_t index, unsigned int count)
 {
 	for (; count--; index++) {
 		struct page *page = &fuzz->m.files[file].pages[index];
-		bool stays = page->maps == 1 && !page->peer_maps;
+		bool stays = page->maps == 1 && !page->peer_maps &&
+			     !fuzz->m.contents[page->content].lent;
 
 		end_page(file, index);
 		if (!stays) {
@@ -201,6 +206,7 @@ void model_alloc(unsigned int file, uint32_t index, uint32_t count)
 		struct page *page = &fuzz->m.files[file].pages[index++];
 
 		page->live = page->listed = true;
+		page->content = model_content();
 	}
 }
 
@@ -383,7 +389,13 @@ void model_peer_unmap(unsigned int slot)
 		fuzz->m.held--;
 		if (page < fuzz->m.left)
 			fuzz->m.files[s->file].held--;
+		else
+			fuzz->m.files[s->file].kept--;
 		fuzz->m.maybe++;
 		fuzz->m.owned[page->ref] = false;
+		/* Whether it is over already only the module knows. */
+		if (fuzz->m.contents[page->content].lent)
+			page->ref = 0;
+		model_give_back(page, s->file);
 	}
 }

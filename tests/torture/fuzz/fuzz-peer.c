@@ -87,17 +87,18 @@ static void compare(const struct peer_slot *slot)
 		const struct page *page = slot->pages[i];
 
 		for (int c = 0; c < CELLS; c++, byte++)
-			if (*byte != page->bytes[c])
+			if (*byte != page_bytes(page)[c])
 				deviation(
 					"peer's byte: page %u of its mapping, byte %u is %ld, not %u",
-					i, cells[c], *byte, page->bytes[c]);
+					i, cells[c], *byte,
+					page_bytes(page)[c]);
 	}
 }
 
 /* Whether the peer can map a page: 1, 0, or -1 for who knows. */
 static int can_map(const struct page *page, bool writable)
 {
-	bool over = !page->live && !page->peer_maps;
+	bool over = (!page->live || page->nobody) && !page->peer_maps;
 
 	/* Another page may have the reference now, which is granted otherwise.
 	 */
@@ -193,7 +194,7 @@ void step_peer_fill(const struct step *step)
 		remote("fill %ld %u", (long)slot->handle - 1, seed);
 	for (unsigned int i = 0; i < slot->count; i++)
 		for (int c = 0; c < CELLS; c++)
-			slot->pages[i]->bytes[c] =
+			page_bytes(slot->pages[i])[c] =
 				pattern(seed, i * PAGE + cells[c]);
 }
 
@@ -243,11 +244,11 @@ void step_reap(const struct step *step)
 			break;
 		lingering =
 			read_counter(fuzz->lingering_fd) - fuzz->m.base_linger;
-		if (lingering <= fuzz->m.held)
+		if (lingering <= fuzz->m.held + fuzz->m.slack)
 			break;
 		usleep(1000);
 	}
-	if (lingering > fuzz->m.held)
+	if (lingering > fuzz->m.held + fuzz->m.slack)
 		deviation("reap: %ld pages linger, the peer maps %u", lingering,
 			  fuzz->m.held);
 	fuzz->m.maybe = 0;
@@ -256,7 +257,7 @@ void step_reap(const struct step *step)
 /* What the peer let go of may be gone or not; @beside: what else may be. */
 static bool between(long value, long least, long beside)
 {
-	return value >= least && value <= least + fuzz->m.maybe + beside;
+	return value >= least && value <= least + model_beside() + beside;
 }
 
 /* Companions are looked for where there must be some. */
@@ -281,7 +282,7 @@ void check_counters(void)
 		return;
 	fuzz->m.counted = want;
 	used = read_counter(fuzz->used_fd) - fuzz->m.base;
-	if (held + fuzz->m.maybe || fuzz->replay || fuzz->step % 16 == 0)
+	if (held + model_beside() || fuzz->replay || fuzz->step % 16 == 0)
 		lingering =
 			read_counter(fuzz->lingering_fd) - fuzz->m.base_linger;
 	if (fuzz->arenas)

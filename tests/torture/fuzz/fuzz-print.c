@@ -13,6 +13,12 @@ static const char *const names[OPS] = {
 	[OP_ALLOC] = "alloc",
 	[OP_DEALLOC] = "dealloc",
 	[OP_NOTIFY] = "notify",
+	[OP_ADD_PEER] = "add peer",
+	[OP_MEMORY] = "share memory",
+	[OP_RENEW] = "renew",
+	[OP_REVOKE] = "revoke",
+	[OP_STATUS] = "status",
+	[OP_RESTRICT] = "restrict",
 	[OP_MAP] = "mmap",
 	[OP_ARENA] = "mmap arena",
 	[OP_UNSHARE] = "unshare",
@@ -54,6 +60,18 @@ static const char *const variants[OPS][8] = {
 		      ", old length 0" },
 };
 
+/* Of all requests about grants and descriptors. */
+static const char *const grant_variants[8] = {
+	"",
+	", unknown flags",
+	", a reserved domid",
+	", count 0",
+	", bad address",
+	", no room for references",
+	", not aligned",
+	", pad not 0",
+};
+
 static const char *variant(const struct step *step)
 {
 	uint32_t how = step->how;
@@ -64,6 +82,16 @@ static const char *variant(const struct step *step)
 		how >>= 2;
 	return how < 8 && variants[step->op][how] ? variants[step->op][how]
 						  : "";
+}
+
+static const char *grant_text(const struct step *s)
+{
+	static char text[80];
+
+	snprintf(text, sizeof(text), "%s%s%s", s->how & 1 ? "rw" : "ro",
+		 s->how & 16 ? ", a stranger" : "",
+		 grant_variants[s->how >> 1 & 7]);
+	return text;
 }
 
 static const char *const prot[] = { "none", "read", "write", "rw" };
@@ -97,6 +125,24 @@ static void print_request(char *to, size_t size, const struct step *s)
 		snprintf(to, size, "fd %u: #%u%+d, byte %u, action %u%s", s->fd,
 			 s->label, s->off, cells[s->to], s->how & 3,
 			 variant(s));
+		break;
+	case OP_ADD_PEER:
+	case OP_RENEW:
+	case OP_REVOKE:
+		snprintf(to, size, "fd %u: #%u%+d, %u pages, %s", s->fd,
+			 s->label, s->off, s->n, grant_text(s));
+		if (s->op == OP_ADD_PEER)
+			snprintf(to + strlen(to), size - strlen(to), " = #%u",
+				 s->at);
+		break;
+	case OP_MEMORY:
+		snprintf(to, size, "fd %u: #%u = memory %u, %u pages, %s",
+			 s->fd, s->at, s->to, s->n, grant_text(s));
+		break;
+	case OP_STATUS:
+	case OP_RESTRICT:
+		snprintf(to, size, "fd %u: %u, %s", s->fd, s->to,
+			 grant_text(s));
 		break;
 	case OP_ARENA:
 		snprintf(to, size, "fd %u: place %u, %u of them at %u, %s%s",

@@ -85,6 +85,9 @@ void step_open(const struct step *step)
 	f->next = 0;
 	f->lost = 0;
 	f->owner = 0;
+	f->max = 0;
+	f->news = f->unsure = false;
+	f->returned = 0;
 	f->forked = false;
 	f->readonly = step->how & 2;
 	model_ref(fd->file);
@@ -144,8 +147,11 @@ static struct ioctl_gntalloc_alloc_gref *alloc_argument(unsigned int room)
 			 (room + 1u) / 2 * 2 * sizeof(uint32_t)));
 }
 
-static int alloc_error(const struct step *step, int got)
+static int alloc_error(const struct step *step, unsigned int file, int got)
 {
+	const struct file *f = &fuzz->m.files[file];
+	int error;
+
 	switch (step->how >> 1) {
 	case ALLOC_FLAGS:
 	case ALLOC_DOMID:
@@ -156,8 +162,11 @@ static int alloc_error(const struct step *step, int got)
 	case ALLOC_HUGE:
 		return ENOSPC;
 	}
-	if (model_no_room(step->n, got))
-		return ENOSPC;
+	if (f->max && f->only != (step->how >> 1 == ALLOC_FOREIGN))
+		return EACCES;
+	error = model_room_error(file, step->n, got);
+	if (error)
+		return error;
 	return step->how >> 1 == ALLOC_TAIL ? EFAULT : 0;
 }
 
@@ -202,10 +211,10 @@ void step_alloc(const struct step *step)
 	struct ioctl_gntalloc_alloc_gref *op;
 	int want, got;
 
-	if (!fd->open || fuzz->m.files[fd->file].next +
-					 fuzz->m.files[fd->file].lost +
-					 step->n >
-				 INDICES)
+	if (!fd->open || !model_has_contents(step->n) ||
+	    fuzz->m.files[fd->file].next + fuzz->m.files[fd->file].lost +
+			    step->n >
+		    INDICES)
 		return;
 	op = alloc_argument(kind == ALLOC_TAIL ? step->n / 4 * 2u : step->n);
 	op->domid = fuzz->domid;
@@ -218,16 +227,16 @@ void step_alloc(const struct step *step)
 	if (kind == ALLOC_ZERO)
 		op->count = 0;
 	if (kind == ALLOC_FOREIGN)
-		op->domid = 77;
+		op->domid = STRANGER;
 	if (kind == ALLOC_HUGE)
 		op->count = 1u << 31;
 	got = failure(ioctl(fd->number, IOCTL_GNTALLOC_ALLOC_GREF,
 			    kind == ALLOC_FAULT ? NULL : op));
-	want = alloc_error(step, got);
+	want = alloc_error(step, fd->file, got);
 	if (came_to(want, got))
 		new_pages(step, fd->file, op);
 	/* These indices are lost, or not. */
-	if (want == ENOSPC || kind == ALLOC_TAIL)
+	if (want == ENOSPC || want == EDQUOT || kind == ALLOC_TAIL)
 		fuzz->m.files[fd->file].lost += step->n;
 }
 
@@ -270,8 +279,12 @@ void step_notify(const struct step *step)
 		op.event_channel_port = 100000;
 	if (!model_lists(fd->file, (int32_t)index, 1))
 		want = ENOENT;
-	else if (step->how >> 2 == 1 ||
-		 (step->how >> 2 == 2 && op.action & UNMAP_NOTIFY_SEND_EVENT))
+	else if (step->how >> 2 == 1)
+		want = EINVAL;
+	else if (op.action & UNMAP_NOTIFY_CLEAR_BYTE &&
+		 fuzz->m.files[fd->file].pages[index].sealed)
+		want = EACCES;
+	else if (step->how >> 2 == 2 && op.action & UNMAP_NOTIFY_SEND_EVENT)
 		want = EINVAL;
 	if (!came_to(want,
 		     failure(ioctl(fd->number, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY,

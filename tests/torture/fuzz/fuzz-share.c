@@ -66,9 +66,11 @@ static bool are_mapped(const struct step *step, const struct fd *fd,
 static int share_error(const struct step *step, const struct fd *fd,
 		       uint32_t index, bool *any)
 {
+	const struct file *f = &fuzz->m.files[fd->file];
 	const struct page *page = &fuzz->m.files[fd->file].pages[index];
 	bool mapped = are_mapped(step, fd, index), fill = false;
 	unsigned int kind = kind_of(step);
+	int error;
 
 	*any = false;
 	if (!fuzz->arenas)
@@ -78,6 +80,8 @@ static int share_error(const struct step *step, const struct fd *fd,
 	if (kind == SHARE_FLAGS || kind == SHARE_DOMID || kind == SHARE_ZERO ||
 	    kind == SHARE_CROOKED)
 		return EINVAL;
+	if (f->max && f->only != (kind == SHARE_FOREIGN))
+		return EACCES;
 	if (kind == SHARE_REFS)
 		return EFAULT;
 	if (!model_owns(fd->file))
@@ -87,8 +91,10 @@ static int share_error(const struct step *step, const struct fd *fd,
 			return EBUSY;
 		fill = fill || page[i].copied || !has_page(fd, index + i);
 	}
-	if (model_no_room(step->n, 0))
-		return ENOSPC;
+	error = model_room_error(fd->file, step->n, 0);
+	/* What it had before it was restricted it may share again. */
+	if (error && (error != EDQUOT || fill))
+		return error;
 	*any = !mapped && !fill;
 	return mapped || !fill ? 0 : EINVAL;
 }
@@ -146,7 +152,7 @@ void step_share(const struct step *step)
 	bool any;
 
 	if (!fd->open || !is_place(index) || index + step->n > LAST_INDEX ||
-	    step->at + step->n > ROOM)
+	    step->at + step->n > ROOM || !model_has_contents(step->n))
 		return;
 	op.index = device_index(index);
 	op.addr =
@@ -154,15 +160,19 @@ void step_share(const struct step *step)
 	op.refs = kind == SHARE_REFS ? 8 : (uintptr_t)refs;
 	op.count = kind == SHARE_ZERO ? 0 : step->n;
 	op.domid = kind == SHARE_DOMID	   ? 0x7FF0
-		   : kind == SHARE_FOREIGN ? 77
+		   : kind == SHARE_FOREIGN ? STRANGER
 					   : fuzz->domid;
 	if (kind == SHARE_FLAGS)
 		op.flags |= 2;
 	if (step->how & UNLISTED)
 		op.flags |= GNTALLOC_FLAG_UNLISTED;
+	/* Which of its pages are there must be looked at before. */
 	want = share_error(step, fd, index, &any);
 	got = failure(ioctl(fd->number, IOCTL_GNTALLOC_SHARE,
 			    kind == SHARE_FAULT ? NULL : &op));
+	if (want != EBUSY && got == EDQUOT &&
+	    model_room_error(fd->file, step->n, got) == EDQUOT)
+		want = EDQUOT;
 	if (any && got == EINVAL)
 		want = EINVAL;
 	if (want != EBUSY && got == ENOSPC && model_no_room(step->n, got))

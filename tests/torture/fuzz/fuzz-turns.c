@@ -24,6 +24,7 @@
 
 #define SHARED_ADDR ((void *)(uintptr_t)UINT64_C(0x200000000000))
 #define SHARED_FD 200
+#define MEMORY_FD 201
 /* No step takes so long, unless something hangs. */
 #define HANGS_S 600
 
@@ -32,21 +33,37 @@ unsigned int me;
 
 /* ---- memory that all have ---- */
 
+unsigned char *memory_page(unsigned int at)
+{
+	return (unsigned char *)(uintptr_t)(MEMORY_ADDR + (uint64_t)at * PAGE);
+}
+
 static void map_shared(void)
 {
 	fuzz = mmap(SHARED_ADDR, sizeof(*fuzz), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_FIXED, SHARED_FD, 0);
 	if (fuzz == MAP_FAILED)
 		err(1, "cannot map %zu bytes", sizeof(*fuzz));
+	if (mmap(memory_page(0), MEMORY * PAGE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, MEMORY_FD, 0) == MAP_FAILED ||
+	    mmap(memory_page(READ_ONLY), MEMORY * PAGE, PROT_READ,
+		 MAP_SHARED | MAP_FIXED, MEMORY_FD, 0) == MAP_FAILED)
+		err(1, "cannot map memory");
+}
+
+static void make_file(size_t size, int number)
+{
+	int fd = memfd_create("fuzz", 0);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) || dup2(fd, number) < 0)
+		err(1, "cannot make shared memory");
+	close(fd);
 }
 
 void make_shared(void)
 {
-	int fd = memfd_create("fuzz", 0);
-
-	if (fd < 0 || ftruncate(fd, sizeof(*fuzz)) || dup2(fd, SHARED_FD) < 0)
-		err(1, "cannot make shared memory");
-	close(fd);
+	make_file(sizeof(*fuzz), SHARED_FD);
+	make_file(MEMORY * PAGE, MEMORY_FD);
 	map_shared();
 }
 
@@ -151,6 +168,12 @@ static void (*const takes[OPS])(const struct step *step) = {
 	[OP_ALLOC] = step_alloc,
 	[OP_DEALLOC] = step_dealloc,
 	[OP_NOTIFY] = step_notify,
+	[OP_ADD_PEER] = step_add_peer,
+	[OP_MEMORY] = step_memory,
+	[OP_RENEW] = step_renew,
+	[OP_REVOKE] = step_revoke,
+	[OP_STATUS] = step_status,
+	[OP_RESTRICT] = step_restrict,
 	[OP_MAP] = step_map,
 	[OP_ARENA] = step_map,
 	[OP_UNSHARE] = step_unshare,
@@ -323,6 +346,7 @@ static void reset(void)
 
 	memset(&fuzz->m, 0, sizeof(fuzz->m));
 	memset(fuzz->go, 0, sizeof(fuzz->go));
+	memset(memory_page(0), 0, MEMORY * PAGE);
 	fuzz->m.base = base;
 	fuzz->m.base_linger = base_linger;
 	fuzz->step = 0;

@@ -36,6 +36,12 @@
 #define MAX_COUNT 520
 #define MAX_STEPS 4096
 #define REFS 65536
+/* Memory of the fuzzing processes, the same for all: so many pages. */
+#define MEMORY 24u
+#define MEMORY_ADDR UINT64_C(0x280000000000)
+#define CONTENTS 65536
+/* A domain that need not be there. */
+#define STRANGER 77
 /* The module's parameter; small enough to be met. */
 #define LIMIT 1500
 
@@ -50,6 +56,12 @@ enum op {
 	OP_ALLOC,
 	OP_DEALLOC,
 	OP_NOTIFY,
+	OP_ADD_PEER,
+	OP_MEMORY,
+	OP_RENEW,
+	OP_REVOKE,
+	OP_STATUS,
+	OP_RESTRICT,
 	OP_MAP,
 	OP_ARENA,
 	OP_UNSHARE,
@@ -91,16 +103,34 @@ struct step {
 };
 
 /*
- * Page by page of an allocation, or the page of a place. @spare: it may be, or
- * be gone; @copied: so a share has another page there.
+ * What is in a page of memory, whoever has grants of it.
+ *
+ * @lent	grants besides that of its maker, listed or lingering
+ * @waits	its maker's ended, and it lingers until the others have
+ * @place, @file	whose it was
  */
+struct content {
+	uint8_t bytes[CELLS];
+	uint16_t lent;
+	bool waits, place;
+	uint8_t file;
+};
+
+/*
+ * Page by page of an allocation, the page of a place, or a grant of one more
+ * peer or of memory. @spare: it may be, or be gone; @copied: so a share has
+ * another page there; @sealed: nobody may write because of us.
+ */
+enum kind { OWN, LENT, PINNED };
 struct page {
-	uint32_t ref;
+	uint32_t ref, content;
+	uint16_t mm; /* of memory */
+	uint8_t kind;
+	bool place, nobody, sealed;
 	uint16_t maps; /* by all processes */
 	uint8_t peer_maps;
 	bool spare, copied, live, listed, writable, foreign, clear, send;
 	uint8_t clear_cell;
-	uint8_t bytes[CELLS];
 };
 
 /* The pages of an open descriptor and its copies, by index. */
@@ -109,8 +139,17 @@ struct file {
 	bool readonly;
 	unsigned int owner; /* of the arena: an address space, or 0 */
 	bool forked;	    /* a child had places of it */
-	/* @held: released, but the peer maps them; @lost: since @next */
-	uint32_t next, held, lost;
+	/*
+	 * @held: released, but the peer maps them; @kept: grants that it still
+	 * maps, and the pages went on; @lost: since @next
+	 */
+	uint32_t next, held, kept, lost;
+	/* @max: 0 until it is restricted; @only: to the stranger */
+	uint32_t max;
+	bool only;
+	/* @news: something lingered; @unsure: or may have */
+	bool news, unsure;
+	uint64_t returned;
 	struct page pages[LAST_INDEX];
 };
 
@@ -176,6 +215,10 @@ struct fuzz {
 	struct {
 		/* @maybe: the peer let go; @counted: what was compared last */
 		uint32_t live, held, maybe, counted, spare;
+		/* Places that linger, or left a chunk that does not. */
+		uint32_t slack;
+		uint32_t contents_used;
+		struct content contents[CONTENTS];
 		unsigned int mms;
 		long base, base_linger;
 		bool event;
@@ -194,6 +237,11 @@ struct fuzz {
 extern struct fuzz *fuzz;
 /* Which process this is. */
 extern unsigned int me;
+
+static inline uint8_t *page_bytes(const struct page *page)
+{
+	return fuzz->m.contents[page->content].bytes;
+}
 
 /* fuzz-model.c: what must be true */
 int model_free_file(void);
@@ -222,8 +270,27 @@ void model_refill(unsigned int file, uint32_t index);
 uint32_t model_companions(void);
 bool model_no_room(uint32_t count, int got);
 void model_unshare(unsigned int file, uint32_t index, unsigned int count);
+/* How many pages may be beside those that are sure to count. */
+uint32_t model_beside(void);
+/* The byte and the event of a page, once. */
+void model_notify(struct page *page);
 /* A page that was spare is not any more. */
 void model_not_spare(struct page *page);
+
+/* fuzz-grants.c: pages with several grants, and what a descriptor may have */
+bool model_has_contents(uint32_t count);
+uint32_t model_content(void);
+void model_give_back(struct page *page, unsigned int file);
+struct page *model_leave_behind(struct page *page, unsigned int file);
+void model_new_grant(unsigned int file, uint32_t index,
+		     const struct page *page);
+void model_renew(unsigned int file, uint32_t index, const struct page *grant);
+void model_revoke(unsigned int file, uint32_t index);
+bool model_sealed(unsigned int file, uint32_t index, unsigned int count);
+/* 0, ENOSPC or EDQUOT; as @got says where that is not known. */
+int model_room_error(unsigned int file, uint32_t count, int got);
+uint32_t model_file_has(unsigned int file);
+uint32_t model_pinned(void);
 
 static inline bool is_place(uint32_t index)
 {
@@ -257,6 +324,13 @@ void step_dup(const struct step *step);
 void step_alloc(const struct step *step);
 void step_dealloc(const struct step *step);
 void step_notify(const struct step *step);
+void step_add_peer(const struct step *step);
+void step_memory(const struct step *step);
+void step_renew(const struct step *step);
+void step_revoke(const struct step *step);
+void step_status(const struct step *step);
+void step_restrict(const struct step *step);
+void check_memory(void);
 void step_map(const struct step *step);
 void step_share(const struct step *step);
 void step_unshare(const struct step *step);
@@ -274,6 +348,33 @@ void check_zeros(unsigned int at);
 void catch_faults(void);
 bool is_there(unsigned int at);
 void see_whether_gone(unsigned int at);
+
+/*
+ * What is wrong with a request about grants or a descriptor: bits of @how. The
+ * first is for writable ones, another for those to a stranger.
+ */
+enum {
+	GRANT_FLAGS = 1,
+	GRANT_DOMID,
+	GRANT_ZERO,
+	GRANT_FAULT,
+	GRANT_REFS,
+	GRANT_CROOKED,
+	GRANT_PAD
+};
+#define GRANT_FOREIGN 16
+
+static inline unsigned int grant_kind(const struct step *step)
+{
+	return step->how >> 1 & 7;
+}
+
+static inline uint16_t grant_domid(const struct step *step)
+{
+	if (grant_kind(step) == GRANT_DOMID)
+		return 0x7FF0;
+	return step->how & GRANT_FOREIGN ? STRANGER : fuzz->domid;
+}
 
 /* fuzz-peer.c: the other domain, and the module's counters */
 void peer_open(const char *kind);
@@ -300,5 +401,8 @@ void run_episode(void);
 /* In the process that calls it, and in one that has called execve(). */
 void make_shared(void);
 void attach_shared(const char *number);
+/* The memory that all of them may share; from READ_ONLY on the same again. */
+#define READ_ONLY (2 * MEMORY)
+unsigned char *memory_page(unsigned int at);
 
 #endif

@@ -20,6 +20,11 @@ uint64_t must_alloc(int fd, uint32_t count);
 int share(int fd, uint32_t place, const void *addr, uint32_t count);
 /* If not, @fd is closed: the stock driver has none. */
 bool has_arenas(int fd);
+/* Likewise, memory of the caller. */
+int pin(int fd, const void *addr, uint32_t count, uint64_t *index);
+/* If not, @fd is closed: the stock driver cannot. */
+bool can_pin(int fd);
+void assert_nothing_pinned(void);
 bool all_are(const void *pages, size_t size, uint64_t word);
 
 /* The stock driver has no counts: there it is always right. */
@@ -62,6 +67,22 @@ void arena_requests_that_are_wrong(void **state);
 void places_that_go_away(void **state);
 void dies_while_it_shares(void **state);
 void one_of_many_has_the_arena(void **state);
+
+void pins_a_page_over_and_over(void **state);
+void maps_what_is_anothers_meanwhile(void **state);
+void shares_what_another_cuts(void **state);
+void changes_its_memory_meanwhile(void **state);
+void dies_while_it_pins(void **state);
+void what_may_be_locked_is_raced_for(void **state);
+
+void one_of_two_peers_never_lets_go(void **state);
+void renews_while_the_peer_maps(void **state);
+void polls_in_a_storm(void **state);
+
+void escapes_from_its_bounds(void **state);
+void bounds_hold_what_lingers(void **state);
+void restricts_in_a_race(void **state);
+void bounds_are_raced_for(void **state);
 
 void children_watch(void **state);
 void the_limit_is_for_what_is_shared(void **state);
