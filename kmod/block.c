@@ -166,14 +166,17 @@ int block_fill(struct gntalloc_block *block)
 void block_grant(struct gntalloc_block *block, domid_t domid, u16 flags)
 {
 	bool readonly = !(flags & GNTALLOC_FLAG_WRITABLE);
+	domid_t *domids = block_domids(block);
+	grant_ref_t *refs = block_refs(block);
+	u32 *notify = block_notify(block);
 	unsigned int i;
 
 	for (i = 0; i < block->count; i++) {
 		gnttab_grant_foreign_access_ref(
-			block_refs(block)[i], domid,
-			xen_page_to_gfn(block->pages[i]), readonly);
-		block_notify(block)[i] = NOTIFY_LISTED;
-		block_domids(block)[i] = domid;
+			refs[i], domid, xen_page_to_gfn(block->pages[i]),
+			readonly);
+		notify[i] = NOTIFY_LISTED;
+		domids[i] = domid;
 	}
 }
 

@@ -156,18 +156,24 @@ void page_flush(struct gntalloc_ending *ending)
 /* Of others: all that had to end was the grant. */
 static u32 return_others(struct gntalloc_ending *ending, u32 which)
 {
-	struct page *pages[GNTALLOC_ENDING_MAX] __not_cleared;
-	unsigned int i, count = 0;
+	struct page *some[GNTALLOC_ENDING_MAX] __not_cleared;
+	u32 left = ~which & GENMASK(ending->count - 1, 0);
+	struct page **pages = ending->pages;
+	unsigned int i, count = ending->count;
 
-	for (i = 0; i < ending->count; i++)
-		if (which & BIT(i))
-			pages[count++] = ending->pages[i];
+	if (left) {
+		pages = some;
+		count = 0;
+		for (i = 0; i < ending->count; i++)
+			if (which & BIT(i))
+				some[count++] = ending->pages[i];
+	}
 	if (ending->whose.mm)
 		pages_unpin(&ending->whose, pages, count);
 	else
 		release_pages(pages, count);
 	pages_uncharge(ending->whose.file, count);
-	return ~which & GENMASK(ending->count - 1, 0);
+	return left;
 }
 
 /*
