@@ -45,6 +45,8 @@ static struct fault_attr __maybe_unused gntalloc_faults = {
 #define fatal_signal_pending(task) (fault() || fatal_signal_pending(task))
 #define mmap_write_lock_killable(mm) \
 	(fault() ? -EINTR : mmap_write_lock_killable(mm))
+#define mmap_read_lock_killable(mm) \
+	(fault() ? -EINTR : mmap_read_lock_killable(mm))
 /* No memory for page tables. */
 #define vm_insert_page(vma, addr, page) \
 	(fault() ? -ENOMEM : vm_insert_page(vma, addr, page))

@@ -10,7 +10,7 @@
  * kernel is still doing I/O on it, lingers until it can.
  *
  * A block may also grant pages that it did not allocate: those of another
- *block, to one more peer, or memory of the caller. They are live while listed.
+ * block, to one more peer, or memory of the caller. They are live while listed.
  *
  * Who maps a page is not counted here but asked of the page itself: the memory
  * manager takes a reference and a map count for each page-table entry, in fork,
@@ -18,7 +18,7 @@
  *
  * Locks, outermost first:
  *	mmap_lock of the caller	held by the kernel around mmap() and vm_ops;
- *read while memory of the caller is pinned
+ *				read while memory of the caller is pinned
  *	files lock		the list of files with arenas (spare.c)
  *	gntalloc_file::lock	one file's blocks
  *	i_mmap_rwsem		of its mapping, by unmap_mapping_range()
@@ -317,6 +317,7 @@ void file_release(struct gntalloc_file *file);
 /* linger.c: pages that cannot be given back yet, and what all pages count */
 int only_read(const char *value, const struct kernel_param *kp);
 int pages_charge(struct gntalloc_file *file, u32 count);
+void pages_count_again(struct gntalloc_file *file, u32 count);
 bool pages_plenty(const struct gntalloc_file *file);
 void pages_uncharge(struct gntalloc_file *file, u32 count);
 void file_put(struct gntalloc_file *file);

@@ -371,6 +371,16 @@ int pages_charge(struct gntalloc_file *file, u32 count)
 }
 
 /*
+ * Count what was counted already and now does twice, for to take away a grant
+ * must not be refused.
+ */
+void pages_count_again(struct gntalloc_file *file, u32 count)
+{
+	atomic_add(count, &file->count);
+	atomic_add(count, &used);
+}
+
+/*
  * A chunk counts, and stays, as long as one of its pages does, so that a spare
  * one may not be worth anything to others: of more than half of the limit each
  * page is on its own.

@@ -127,6 +127,8 @@ static int revoke(struct gntalloc_file *file,
 	pos = file_find_run(file, op->index >> PAGE_SHIFT, count);
 	if (!pos.block || !all_have(pos, count, op->domid))
 		return -EINVAL;
+	/* No page more than once: to be renewed it has to be within limits. */
+	pages_count_again(file, count);
 	for (; count; pos.block = block_next(pos.block), pos.i = 0) {
 		for (; pos.i < pos.block->count && count; pos.i++, count--) {
 			page_unlist(pos.block, pos.i);
@@ -150,14 +152,9 @@ long ioctl_revoke(struct gntalloc_file *file,
 		return -EFAULT;
 	if (!op.count || op.pad || op.index & ~PAGE_MASK)
 		return -EINVAL;
-	err = pages_charge(file, op.count);
-	if (err)
-		return err;
 	mutex_lock(&file->lock);
 	err = revoke(file, &op);
 	mutex_unlock(&file->lock);
-	if (err)
-		pages_uncharge(file, op.count);
 	return err;
 }
 
