@@ -110,6 +110,27 @@ function crossed(measure,		i, n, stock, line, p) {
 	headed = 0
 }
 
+# What only ours has, beside what a program does without.
+function borrowed(		i, n, pinned, copied, added, again) {
+	if (!get("ours", "memory-pinned", number_of["memory-pinned", 1], "sum"))
+		return
+	printf "\n%s, memory of the program and one more peer, ours, sum" \
+		" a page\n\n", title[domain]
+	print "| pages a call | pinned | copied | ratio | peer added" \
+		" | shared again | ratio |"
+	print "|--:|--:|--:|--:|--:|--:|--:|"
+	for (i = 1; i <= seen["memory-pinned"]; i++) {
+		n = number_of["memory-pinned", i]
+		pinned = get("ours", "memory-pinned", n, "sum")
+		copied = get("ours", "memory-copied", n, "sum")
+		added = get("ours", "peer-added", n, "sum")
+		again = get("ours", "peer-shared-again", n, "sum")
+		printf "| %d | %s | %s | %s | %s | %s | %s |\n", n,
+			show(pinned), show(copied), ratio(pinned, copied),
+			show(added), show(again), ratio(added, again)
+	}
+}
+
 # Whole sessions: in millions, and in parts of the stock module with its library.
 function traces(		i, n, name, stock, line, w) {
 	for (i = 1; i <= trace_count; i++) {
@@ -175,6 +196,7 @@ END {
 		table()
 		crossed("hot")
 		crossed("cold")
+		borrowed()
 		traces()
 	}
 }
