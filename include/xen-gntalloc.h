@@ -96,10 +96,12 @@ struct ioctl_gntalloc_unshare {
  * @index	the first page, which must be listed, as all the others
  * @refs	address of @count __u32 for the references; after a failure they
  *		may hold anything
- * @peer_index	out: the index of the first new grant
+ * @peer_index	out: the index of the first new grant; likewise
  * @count	how many pages
- * @domid	who may map them; EEXIST if one is shared with it already
- * @flags	GNTALLOC_FLAG_WRITABLE or 0
+ * @domid	who may map them; EEXIST if one was shared with it, or
+ *		renewed for it
+ * @flags	GNTALLOC_FLAG_WRITABLE or 0; EACCES if one is memory that the
+ *		caller of SHARE_MEMORY might only read
  */
 struct ioctl_gntalloc_add_peer {
 	__u64 index;
@@ -152,7 +154,7 @@ struct ioctl_gntalloc_share_memory {
  * @refs	as in ADD_PEER
  * @count	how many pages
  * @domid	who may map them from now on
- * @flags	GNTALLOC_FLAG_WRITABLE or 0
+ * @flags	as in ADD_PEER
  */
 struct ioctl_gntalloc_renew {
 	__u64 index;
