@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	open_all(&c);
 	connect_pool(&c);
 	while (serve(&c))
-		wait_event(c.evtchn);
+		wait_event(c.evtchn, FOREVER);
 	if (xengnttab_unmap(c.gnttab, c.pool, c.num_pages) ||
 	    xengnttab_unmap(c.gnttab, c.control, 1))
 		err(1, "cannot unmap");

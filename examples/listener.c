@@ -52,7 +52,7 @@ static void listen_to(xenevtchn_handle *evtchn, struct broadcast *page,
 	bool alive;
 
 	do {
-		wait_event(evtchn);
+		wait_event(evtchn, FOREVER);
 		alive = READ_ONCE(page->alive[index]);
 		version = copy_text(page, text);
 		if (version != last)

@@ -208,7 +208,7 @@ static void commit(struct pool *p, const struct buffer *b)
 		err(1, "cannot signal the event channel");
 	while (__atomic_load_n(&p->control->released, __ATOMIC_ACQUIRE) !=
 	       number)
-		wait_event(p->evtchn);
+		wait_event(p->evtchn, PATIENCE);
 }
 
 /* Nor is the client, of course. False when it has gone. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Waiting for the other domain: for what it writes in xenstore, and for its
- * events. Nobody waits for longer than PATIENCE.
+ * events. Who must have an answer waits for PATIENCE; who serves, FOREVER. That
+ * the other side's whole domain goes is no event: see backend.c for that.
  */
 #ifndef EXAMPLE_WAIT_H
 #define EXAMPLE_WAIT_H
@@ -13,6 +14,7 @@
 #include <xenevtchn.h>
 
 #define PATIENCE 120 /* seconds */
+#define FOREVER (-1)
 
 /* One access to memory that the other domain can change at any time. */
 #define READ_ONCE(x) (*(volatile const __typeof__(x) *)&(x))
@@ -51,12 +53,12 @@ static inline uint32_t wait_key(struct xs_handle *xs, const char *dir,
 }
 
 /* The next event; it may have come for no reason. */
-static inline void wait_event(xenevtchn_handle *evtchn)
+static inline void wait_event(xenevtchn_handle *evtchn, int seconds)
 {
 	int port;
 
-	if (!wait_readable(xenevtchn_fd(evtchn), PATIENCE))
-		errx(1, "no event for %d s", PATIENCE);
+	if (!wait_readable(xenevtchn_fd(evtchn), seconds))
+		errx(1, "no event for %d s", seconds);
 	port = xenevtchn_pending(evtchn);
 	if (port < 0 || xenevtchn_unmask(evtchn, port))
 		err(1, "event channel");
