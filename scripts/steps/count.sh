@@ -4,68 +4,80 @@
 
 # shellcheck disable=SC2154 # what common.sh defines
 
-# What the steps of this run tell, each in a shell of its own, comes together
-# here.
+# What the steps of this run tell comes together here, a file a step and kind.
 state=$build/check
 
 begin_counts() {
 	rm -rf "$state"
 	mkdir -p "$state" "$build/log"
-	: >"$state/summary"
-	: >"$state/failures"
 }
 
 clock() { # SECONDS
 	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
 }
 
-# What several steps need is made once in a run.
+# What several steps need is made once in a run; the others wait for it.
 once() { # COMMAND...
-	[ ! -e "$state/made-$1" ] || return 0
-	"$@" || fail "'$*' failed"
-	touch "$state/made-$1"
+	(
+		flock 9
+		[ ! -e "$state/$1.made" ] || exit 0
+		"$@" || fail "'$*' failed"
+		touch "$state/$1.made"
+	) 9>"$state/$1.lock" || exit
 }
 
 # A step that fails ends alone. One that tells of no test did not run.
 run_step() { # NAME NEEDS COMMAND...
-	local name=$1 needs=$2 began=$SECONDS broken=0 title ok bad skip
+	local step=$1 name=$1 needs=$2 began=$SECONDS broken=0
+	local title ok bad skip
+	local results=$state/$1.results failures=$state/$1.failures
 
 	shift 2
-	step "$name"
-	: >"$state/results"
+	echo "begins"
+	: >"$results"
 	(
 		[ "$needs" = - ] || once "$needs"
 		"$@"
 		exit "$broken"
 	) || broken=1
-	[ -s "$state/results" ] || broken=1
-	if [ "$broken" = 1 ] && ! cut -f 3 "$state/results" | grep -q '[^0]'; then
+	[ -s "$results" ] || broken=1
+	if [ "$broken" = 1 ] && ! cut -f 3 "$results" | grep -q '[^0]'; then
 		result "$name, the step itself" 0 1 0
 	fi
-	name=$(printf '%-15s %5s' "$name" "$(clock $((SECONDS - began)))")
+	began=$(clock $((SECONDS - began)))
+	echo "ends after $began"
+	name=$(printf '%-15s %5s' "$name" "$began")
 	while IFS=$'\t' read -r title ok bad skip; do
 		printf '%-21s  %-40s %4d passed %4d failed %4d skipped\n' \
 			"$name" "$title" "$ok" "$bad" "$skip"
 		name=
-	done <"$state/results" >>"$state/summary"
-	cat "$state/results" >>"$state/all"
+	done <"$results" >"$state/$step.part"
+	mv "$state/$step.part" "$state/$step.summary"
 }
 
-summary() {
-	local passed failed skipped
+summary() { # NAME OF A STEP...
+	local name passed failed skipped lost=0
 
 	step "Summary"
-	cat "$state/summary" "$state/failures"
-	read -r passed failed skipped < <(awk -F '\t' '
-		{ ok += $2; bad += $3; skip += $4 }
-		END { print ok + 0, bad + 0, skip + 0 }' "$state/all")
+	for name; do
+		cat "$state/$name.summary" 2>/dev/null && continue
+		echo "$name did not end"
+		lost=1
+	done
+	for name; do
+		[ ! -e "$state/$name.failures" ] || cat "$state/$name.failures"
+	done
+	read -r passed failed skipped < <(cat "$state"/*.results |
+		awk -F '\t' '
+			{ ok += $2; bad += $3; skip += $4 }
+			END { print ok + 0, bad + 0, skip + 0 }')
 	printf '%d passed, %d failed, %d skipped\n' \
 		"$passed" "$failed" "$skipped"
-	[ "$passed" -gt 0 ] && [ "$failed" = 0 ] && [ "$skipped" = 0 ]
+	[ "$passed" -gt 0 ] && [ "$failed$skipped$lost" = 000 ]
 }
 
 result() { # TITLE PASSED FAILED SKIPPED
-	printf '%s\t%d\t%d\t%d\n' "$@" >>"$state/results"
+	printf '%s\t%d\t%d\t%d\n' "$@" >>"$results"
 }
 
 # Add up what cmocka and the like said: TITLE LOG [LINE PREFIX]
@@ -86,7 +98,7 @@ count() {
 	[ $((ok + bad)) -gt 0 ] || bad=1
 	result "$1" "$ok" "$bad" "$skip"
 	[ "$bad" = 0 ] || printf '%s\n' "" "$1:" \
-		"$(failed_tests "$2" "${3-}")" >>"$state/failures"
+		"$(failed_tests "$2" "${3-}")" >>"$failures"
 }
 
 # What went wrong, again, for who reads the end first: LOG [LINE PREFIX]

@@ -54,7 +54,7 @@ passes() { # TARGET LINES [VARIABLE=VALUE]...
 	else
 		result "make $1" 0 1 0
 		printf '%s\n' "" "make $1: see $build/log/$1" \
-			>>"$state/failures"
+			>>"$failures"
 	fi
 }
 
@@ -100,11 +100,11 @@ module_builds() { # KERNEL
 
 	kdir=$("$top/harness/run" --kernel "$1" --print-kdir) ||
 		fail "no kernel headers"
-	rm -rf "$build/kmod"
-	cp -rL "$top/kmod" "$build/kmod"
-	quietly "$log" make -C "$build/kmod" KDIR="$kdir" W=1 C=2 \
+	rm -rf "$build/kmod-$1"
+	cp -rL "$top/kmod" "$build/kmod-$1"
+	quietly "$log" make -C "$build/kmod-$1" KDIR="$kdir" W=1 C=2 \
 		KCFLAGS=-Werror
-	if grep -E 'kmod/.*(warning|error): ' "$log"; then
+	if grep -E 'kmod-[0-9.]*/.*(warning|error): ' "$log"; then
 		fail "sparse found something on Linux $1"
 	fi
 	if grep -q '^  CHECK ' "$log"; then

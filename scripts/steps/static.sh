@@ -32,7 +32,7 @@ finds_nothing() { # TOOL COMMAND
 	release=$(sed -n 's/^VERSION_ID="*\([0-9]*\).*/\1/p' /etc/os-release)
 	if [ "${CI-}" = true ] || [ "$release" = "$tools_release" ]; then
 		result "static, $1" 0 1 0
-		printf '%s\n' "" "static, $1: see $log" >>"$state/failures"
+		printf '%s\n' "" "static, $1: see $log" >>"$failures"
 	else
 		echo "$1: another version than Debian $tools_release's, so" \
 			"this is no failure"
