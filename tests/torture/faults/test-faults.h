@@ -28,7 +28,7 @@ struct op {
 	int errors[5]; /* that the manual page names, up to a 0 */
 };
 
-#define NUM_OPS 13
+#define NUM_OPS 14
 extern const struct op ops[NUM_OPS];
 /* Those about peers, memory, and what a descriptor is told. */
 #define NUM_PEER_OPS 9
