@@ -71,6 +71,10 @@ packages=(
 	qemu-system-x86 busybox-static cpio binutils xz-utils libelf-dev
 )
 
+# And for arm64. What its programs are linked with harness/run fetches.
+# shellcheck disable=SC2034
+arm64_packages=(gcc-aarch64-linux-gnu qemu-system-arm)
+
 # Configure and build in a directory of its own: NAME [CONFIGURE ARGUMENT...]
 build_in() {
 	local dir=$build/$1
@@ -81,4 +85,33 @@ build_in() {
 		quietly "$build/log/bootstrap" "$top/bootstrap"
 	(cd "$dir" && quietly "$dir/log/configure" "$top/configure" "$@") &&
 		quietly "$dir/log/make" make -C "$dir" -j"$jobs"
+}
+
+# The same for another architecture than this machine's: ARCH NAME [...]
+build_for() {
+	local sysroot
+
+	if [ "$1" = x86_64 ]; then
+		build_in "${@:2}"
+		return
+	fi
+	sysroot=$("$top/harness/run" --arch "$1" --print-sysroot) || exit
+	PKG_CONFIG_LIBDIR=$sysroot/usr/lib/aarch64-linux-gnu/pkgconfig \
+		PKG_CONFIG_SYSROOT_DIR=$sysroot build_in "${@:2}" \
+		--host=aarch64-linux-gnu \
+		CC="aarch64-linux-gnu-gcc --sysroot=$sysroot" CXX=false \
+		LDFLAGS="-Wl,-rpath-link,$sysroot/usr/lib/aarch64-linux-gnu"
+}
+
+# Sets $dir, unless it is set, to the tree with the programs of an architecture.
+find_tree() { # ARCH
+	local name=gcc
+
+	[ "$1" = x86_64 ] || name=$1
+	if [ -z "$dir" ]; then
+		dir=$build/$name
+		[ -f "$dir/Makefile" ] || build_for "$1" "$name" CC=gcc \
+			CXX=g++ --enable-werror --prefix="$dir/install"
+	fi
+	[ -f "$dir/Makefile" ] || wrong "nothing is configured in $dir"
 }

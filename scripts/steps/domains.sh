@@ -4,9 +4,32 @@
 
 # shellcheck disable=SC2034,SC2154 # what common.sh and count.sh know
 
-# A program for harness/run, from the tree that gcc built.
+# What runs: an architecture, the tree with its programs, and its guests.
+arch=x86_64
+tree=$build/gcc
+guests='pv pvh'
+guest_memory=256
+
+# A step on arm64, which has one kind of guest; with less memory its kernel lacks
+# what tests take.
+on_arm64() { # COMMAND...
+	arch=arm64 of_arch='arm64, ' tree=$build/arm64
+	guests=pvh guest_memory=512
+	once arm64_programs
+	"$@"
+}
+
+arm64_programs() {
+	local dir=''
+
+	find_tree arm64
+	quietly "$build/arm64/log/programs" make -C "$build/arm64" -j"$jobs" \
+		check TESTS=
+}
+
+# A program for harness/run, of that tree.
 program() { # NAME
-	echo "--add $(echo "$build"/gcc/tests/*/"$1")"
+	echo "--add $(echo "$tree"/tests/*/"$1")"
 }
 
 # Run in domains, show what is worth showing, and count: TIER OPTION...
@@ -14,8 +37,9 @@ in_xen() {
 	local tier=$1 log
 
 	shift
+	tier=$of_arch$tier
 	log=$build/log/${tier//[ ,]/-}
-	"$top/harness/run" "$@" | tee "$log" | grep -v 'RUN  \|  OK \]'
+	"$top/harness/run" --arch "$arch" "$@" | tee "$log" | grep -v 'RUN  \|  OK \]'
 	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
 	last_log=$log
 }
@@ -24,14 +48,15 @@ in_xen() {
 xen_tests() { # KERNEL MODULE
 	local names='test-calls test-calls-xengnttab' domain
 
-	echo "Linux $1, module $2: dom0, PV guest and PVH guest"
+	echo "Linux $1, module $2: dom0 and guests ($guests)"
 	[ "$2" = stock ] || names+=' test-module'
-	# shellcheck disable=SC2046
+	# shellcheck disable=SC2046,SC2086
 	in_xen "Linux $1, $2" --kernel "$1" --module "$2" --timeout 900 \
-		--guest pv --guest pvh --add "$top/tests/peers/in-domain" \
+		--guest-memory $guest_memory $(printf ' --guest %s' $guests) \
+		--add "$top/tests/peers/in-domain" \
 		$(for name in peer $names; do program "$name"; done) \
 		--in-dom0 "in-domain $names" --in-guest "in-domain $names"
-	for domain in dom0 pv pvh; do
+	for domain in dom0 $guests; do
 		count "Linux $1, module $2, $domain" "$last_log" "[$domain]"
 	done
 }
@@ -64,23 +89,51 @@ scale() {
 	count "scale" "$last_log"
 }
 
+# The library's own tests, where the machine is emulated: in dom0.
+units_in_dom0() {
+	local test add=() names=()
+
+	for test in "$tree"/tests/unit/test-*; do
+		[ -f "$test" ] && [ -x "$test" ] || continue
+		add+=(--add "$test")
+		names+=("${test##*/}")
+	done
+	in_xen "unit tests in dom0" --module none "${add[@]}" \
+		--in-dom0 "for test in ${names[*]}; do \$test || status=1; done
+			exit \$status"
+	count "unit tests in dom0" "$last_log"
+}
+
+# Rows of the torture table, short ones.
+torture() {
+	"$top/tests/torture/torture" --arch "$arch" --build "$tree" \
+		--steps 20000 --kills 200 --vcpus 1 hostile death fuzz |
+		tee "$build/log/torture-$arch"
+	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
+	count "hostile users and peers" "$build/log/torture-$arch"
+}
+
 # That the measurements can be made: what they say fails nothing.
 measurements() {
-	"$top/bench/run" --quick --traces --build "$build/gcc" \
-		--json "$build/log/bench.json" || fail "bench/run failed"
+	"$top/bench/run" --arch "$arch" --quick --traces --build "$tree" \
+		--json "$build/log/bench-$arch.json" || fail "bench/run failed"
 	result "bench/run --quick --traces" 1 0 0
 }
 
 # Programs of others: the installed library's user, and Xen's own vchan.
 others() {
-	echo "vchan-socket-proxy, and a program of the installed library"
-	LD_LIBRARY_PATH=$build/gcc/install/lib \
-		in_xen others --guest pvh --add "$build/share_page_c" \
-		--add "$build/share_page_cc" --add "$build/share_page_static" \
-		--add "$top/tests/system/test-vchan:/usr/local/bin/test-vchan" \
-		--in-dom0 'share_page_c </dev/null' \
-		--in-dom0 'share_page_cc </dev/null' \
-		--in-dom0 'share_page_static </dev/null' \
+	local name users=() vchan=/usr/local/bin/test-vchan
+
+	echo "vchan-socket-proxy, and programs of the installed library"
+	# Installed for this machine.
+	if [ "$arch" = x86_64 ]; then
+		for name in share_page_c share_page_cc share_page_static; do
+			users+=(--add "$build/$name" --in-dom0 "$name </dev/null")
+		done
+	fi
+	LD_LIBRARY_PATH=$tree/install/lib \
+		in_xen others --guest pvh --guest-memory $guest_memory \
+		"${users[@]}" --add "$top/tests/system/test-vchan:$vchan" \
 		--in-dom0 test-vchan --in-guest test-vchan
 	count "vchan, dom0" "$last_log" "[dom0]"
 	count "vchan, pvh" "$last_log" "[pvh]"
@@ -111,7 +164,8 @@ preloaded() { # MODULE
 	echo "Module $1: libxengnttab's programs and vchan on libgntshr"
 	# shellcheck disable=SC2046
 	in_xen "preloaded, $1" --module "$1" --timeout 900 --guest pvh \
-		--add "$build/gcc/install/lib/libgntshr/${object##*/}:$object" \
+		--guest-memory $guest_memory \
+		--add "$tree/install/lib/libgntshr/${object##*/}:$object" \
 		--add "$top/tests/system/preloaded" --add "$top/tests/peers/in-domain" \
 		--add "$top/tests/system/test-vchan:/usr/local/bin/test-vchan" \
 		$(for name in peer port port-gntshr test-calls-xengnttab; do
@@ -127,14 +181,14 @@ preloaded() { # MODULE
 
 # gntshr(1), on our module and on the stock one.
 tool() { # MODULE [GUEST]
-	local guest=${2:+--guest $2}
+	local guest=${2:+--guest $2 --guest-memory $guest_memory}
 
 	echo "gntshr, the tool, module $1"
 	# shellcheck disable=SC2046,SC2086
 	in_xen "tool $1" --module "$1" $guest --timeout 600 \
 		--add "$top/tests/peers/in-domain" --add "$top/tests/is-json" \
 		--add "$top/tests/peers/remote.sh" \
-		--add "$top/tests/system/test-tool" --add "$build/gcc/tools/gntshr" \
+		--add "$top/tests/system/test-tool" --add "$tree/tools/gntshr" \
 		$(program peer) $(program hold-port) \
 		--in-dom0 "in-domain test-tool" \
 		${guest:+--in-guest "in-domain test-tool"}
@@ -144,7 +198,7 @@ tool() { # MODULE [GUEST]
 
 # An example, for harness/run, from the tree that gcc built.
 example() { # NAME
-	echo "--add $build/gcc/examples/$1"
+	echo "--add $tree/examples/$1"
 }
 
 # Programs to start from: one that is bound, a pool that nobody copies, and a
@@ -199,13 +253,14 @@ module_life() { # KERNEL
 
 ledger() {
 	echo "Ledger: what the stock driver gets wrong, beside ours"
-	"$top/tests/ledger/ledger" --build "$build/gcc" | tee "$build/log/ledger"
+	"$top/tests/ledger/ledger" --arch "$arch" --build "$tree" |
+		tee "$build/log/ledger-$arch"
 	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
-	count "ledger" "$build/log/ledger"
+	count "ledger" "$build/log/ledger-$arch"
 }
 
 demonstration() {
-	quietly "$build/log/demo" "$top/scripts/demo"
+	quietly "$build/log/demo-$arch" "$top/scripts/demo" --arch "$arch"
 	echo "passed"
 	result "scripts/demo" 1 0 0
 }

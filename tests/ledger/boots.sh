@@ -26,7 +26,7 @@ boot() { # MODULE GROUP ID...
 	fi
 	boots=$((boots + 1))
 	echo "ledger: $module module: $*" >&2
-	"$top/harness/run" "${kernel[@]}" --module "$module" "${options[@]}" \
+	"$top/harness/run" --arch "$arch" "${kernel[@]}" --module "$module" "${options[@]}" \
 		--add "$dir/tests/ledger/ledger-cases" "${commands[@]}" \
 		2>"$work/err" | sed 's/^\[pvh\] //' >"$work/out"
 	status=${PIPESTATUS[0]}

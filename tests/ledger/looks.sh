@@ -18,6 +18,46 @@ page_size() {
 	fi
 }
 
+# Our module for a kernel that harness/run has, and that kernel's own.
+module_for() { # MODULE KERNEL
+	local kdir
+
+	kdir=$("$top/harness/run" --arch "$arch" --kernel "$2" --print-kdir) ||
+		exit
+	if [ "$1" = stock ]; then
+		echo "${kdir%/usr/src/*}/modules/xen-gntalloc.ko"
+		return
+	fi
+	cp -rL "$top/kmod" "$work/kmod-$2"
+	quietly "$work/make" make -C "$work/kmod-$2" KDIR="$kdir" ARCH=arm64 \
+		CROSS_COMPILE=aarch64-linux-gnu-
+	echo "$work/kmod-$2/xen-gntalloc.ko"
+}
+
+# K11 on a machine of that kind: a dom0 whose pages are larger than Xen's.
+large_pages() {
+	local module file command
+
+	[[ " ${ids[*]} " = *' K11 '* ]] || return
+	command="insmod /root/xen-gntalloc.ko && { timeout 5 gntshr share"
+	command+=" --domid 0 && echo shared || echo loaded; }"
+	for module in "${modules[@]}"; do
+		file=$(module_for "$module" 16k) || exit 125
+		boots=$((boots + 1))
+		echo "ledger: $module module, pages of 16 KiB: K11" >&2
+		"$top/harness/run" --arch "$arch" --kernel 16k --module none \
+			--add "$file:/root/xen-gntalloc.ko" \
+			--add "$dir/tools/gntshr" \
+			--in-dom0 "{ $command; } 2>&1 || true" \
+			>"$work/out" 2>"$work/err" ||
+			{ cat "$work/out" "$work/err" >&2; exit 125; }
+		verdict_of[$module.K11]=holds
+		seen[$module.K11]=$(paste -s -d ' ' "$work/out")
+		[ "$(tail -n 1 "$work/out")" != loaded ] ||
+			verdict_of[$module.K11]=broken
+	done
+}
+
 # K18: no udev runs in the domain, so the files of ours are read.
 access_files() {
 	local rule group load
