@@ -57,8 +57,9 @@ static bool chunk_is_ours(struct page *head, struct page *end)
 	struct page *page;
 
 	/*
-	 * A page that is unmapped meanwhile loses its reference last: asked the
-	 * other way round, what else holds the chunk could pass for it.
+	 * A page that is unmapped meanwhile loses its reference last, by what
+	 * is a full barrier: asked the other way round, what else holds the
+	 * chunk could pass for it.
 	 */
 	smp_rmb();
 	/* Nearly always all are in places: then each has to be mapped once. */

@@ -161,7 +161,8 @@ int block_fill(struct gntalloc_block *block)
 
 /*
  * Grant the pages of @block, which has them all. From here on the peer can map
- * them by guessing a reference.
+ * them by guessing a reference. It finds them zeroed: the kernel has a wmb()
+ * before it writes the flags of a grant.
  */
 void block_grant(struct gntalloc_block *block, domid_t domid, u16 flags)
 {

@@ -67,7 +67,7 @@
  * @restores	of the domain that whoever has it was told of
  *
  * @kept	a small block without its pages, or NULL; under no lock, but
- *		with xchg(), as @kept_page
+ *		with xchg(), a full barrier, as @kept_page
  * @kept_page	one page that nothing uses, or NULL
  * @mapping	all mappings of this file, so that pages can be taken out of
  *		them: it stands in for that of the inode, which all files share

@@ -32,7 +32,10 @@ static unsigned int limit = 16384;
 module_param(limit, uint, 0644);
 MODULE_PARM_DESC(limit, "Pages that may be shared or lingering at once");
 
-/* All pages of all files, and the lingering ones. */
+/*
+ * All pages of all files, and the lingering ones. This and the counts of files
+ * order nothing: no page goes to somebody else by them.
+ */
 static atomic_t used;
 
 /* Whoever loads the module may name any parameter; a set must be there. */

@@ -27,7 +27,8 @@ static void vma_close(struct vm_area_struct *vma)
  * Called for every piece that comes: of a child in fork, which has the pages
  * copied just before or after, with the parent locked out; of mremap; where one
  * is split. What a child may map serves no share again. It gets that when the
- * owner forks: what it does itself, later, brings it nothing new.
+ * owner forks: what it does itself, later, brings it nothing new. An owner has
+ * the mmap_lock here under which file->mm was set.
  */
 static void vma_open(struct vm_area_struct *vma)
 {
@@ -62,6 +63,9 @@ static int must_be_free(pte_t *pte, unsigned long addr, void *data)
  * page tables, in lazy MMU mode: otherwise Xen is called for each write. There
  * nothing may sleep, so that the page tables are made first. One page is less
  * work without all that.
+ *
+ * Who finds an entry, in another thread, finds the page zeroed: in between the
+ * kernel raises its map count, which is a full barrier.
  */
 int insert_run(struct vm_area_struct *vma, unsigned long addr,
 	       struct gntalloc_pos pos, unsigned long count)

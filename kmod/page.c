@@ -65,7 +65,20 @@ int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 	return 0;
 }
 
-/* The peer that gets the event must find the byte cleared: byte first. */
+/*
+ * The peer that gets the event must find the byte cleared: byte first. A
+ * hypercall is no barrier on ARM, but how Xen marks the channel is: an atomic
+ * operation of this processor with release semantics, also where the mark was
+ * set before.
+ *
+ *	here, and on into Xen		the peer
+ *	W byte = 0			RMW mark = 0
+ *	RMW mark = 1, release		locks of evtchn, up to read()
+ *					R byte
+ *
+ * If the peer's RMW finds this mark, R finds 0; if it comes before, the mark
+ * brings one more event.
+ */
 static void notify_peer(struct page *page, u32 notify)
 {
 	if (notify & NOTIFY_CLEAR_BYTE) {
@@ -125,7 +138,8 @@ void page_end(struct gntalloc_ending *ending,
  * Pages of a chunk have one reference together, and the private of its first
  * page says how many of them are in places or linger. One leaves, unless it is
  * the last, which takes the chunk along. Those that linger leave without the
- * lock of the file.
+ * lock of the file: cmpxchg() is a full barrier, so that the last one comes
+ * after all that was done to the others.
  */
 bool leave_chunk(struct page *page)
 {

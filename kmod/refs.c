@@ -77,6 +77,7 @@ static void ask_table(void)
 	asked = jiffies;
 }
 
+/* With the kernel's lock of references, off whose list the callback is then. */
 static void set_flag(void *flag)
 {
 	WRITE_ONCE(*(bool *)flag, true);
@@ -265,8 +266,9 @@ static void rest(unsigned int count)
 /*
  * End the grants of those of @count references whose bit is set in @which, but
  * not where the peer maps the page; the bits of the others are set in what is
- * returned. One operation asks and ends (XSA-396). 0 and REF_NOBODY are no
- * references, and have ended.
+ * returned. One operation asks and ends (XSA-396), and is a full barrier: what
+ * is done to the page next comes after the peer's last write. 0 and REF_NOBODY
+ * are no references, and have ended.
  *
  * It also frees the reference to the kernel, which gives out the last freed
  * first: so they are taken back from there, which another driver could only

@@ -13,7 +13,10 @@
 #include "compat.h"
 #include "gntalloc.h"
 
-/* The pages of a piece can serve: zero them, and grant them. */
+/*
+ * The pages of a piece can serve: zero them, and grant them, with the wmb() of
+ * block_grant().
+ */
 static void grant_piece(const struct ioctl_gntalloc_share *op,
 			struct gntalloc_pos pos, u32 count,
 			const grant_ref_t *refs)

@@ -205,6 +205,7 @@ void file_list(struct gntalloc_file *file)
 	mutex_unlock(&files_lock);
 }
 
+/* At release: what mmap() did comes before, by the count of the struct file. */
 void file_delist(struct gntalloc_file *file)
 {
 	if (list_empty(&file->link))

@@ -20,6 +20,10 @@ void domain_restored(void)
 	wake_up_all(&restored);
 }
 
+/*
+ * Who has news writes them, then wakes; who polls is in the queue, then looks.
+ * Both take the lock of the queue in between, so none are missed.
+ */
 __poll_t gntalloc_poll(struct file *filp, struct poll_table_struct *wait)
 {
 	struct gntalloc_file *file = filp->private_data;
