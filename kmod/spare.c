@@ -65,16 +65,21 @@ static void look_later(void)
 			   max(msecs_to_jiffies(READ_ONCE(spare_idle)), 1ul));
 }
 
-/* @count more pages of @block are spare. */
+/*
+ * @count more pages of @block are spare. They are counted first: look_after()
+ * stops to be pending, with a barrier, before it asks for the count at its end.
+ * So one of the two finds what the other did.
+ */
 void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
 	       unsigned int count)
 {
 	lockdep_assert_held(&file->lock);
-	if (!delayed_work_pending(&look_after_work))
-		look_later();
 	block->spare += count;
 	file->spare += count;
 	atomic_add(count, &spare_pages);
+	smp_mb__after_atomic();
+	if (!delayed_work_pending(&look_after_work))
+		look_later();
 }
 
 /*
