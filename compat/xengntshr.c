@@ -71,7 +71,8 @@ int xengntshr_fd(xengntshr_handle *xgs)
 
 /*
  * A child may share pages through its parent's handle: no table of shares is
- * there that it could damage, and the arenas are the parent's.
+ * there that it could damage, and the arenas are the parent's. A thread that
+ * finds this done takes the lock, too, before it uses what was done.
  */
 static gntshr_handle *adopt(xengntshr_handle *xgs)
 {

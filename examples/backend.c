@@ -241,6 +241,10 @@ static void serve(struct backend *b)
 	do {
 		/* The first is from Xen itself: the channel is bound. */
 		wait_event(b);
+		/*
+		 * What was put in the ring before the byte was cleared is
+		 * answered: the last check below has its xen_mb() behind this.
+		 */
 		alive = READ_ONCE(b->ring.sring->example_alive);
 		do {
 			answer_requests(b);

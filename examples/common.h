@@ -47,6 +47,10 @@ static inline const char *key_path(const char *dir, const char *key)
 	return path;
 }
 
+/*
+ * Whoever reads a key finds in shared pages what was written there before the
+ * key was: both go through their kernels, whose barriers are enough for that.
+ */
 static inline void write_key(struct xs_handle *xs, xs_transaction_t t,
 			     const char *dir, const char *key, uint32_t value)
 {

@@ -95,7 +95,10 @@ static void compose(struct compositor *c, const struct buffer *b)
 	c->frames++;
 }
 
-/* False when the other side has gone. */
+/*
+ * False when the other side has gone: then it waits for nothing, and it does
+ * not matter which of the two is read first.
+ */
 static bool serve(struct compositor *c)
 {
 	bool alive = READ_ONCE(c->control->alive);

@@ -29,7 +29,11 @@ static void find(struct xs_handle *xs, uint32_t domid, struct place *place)
 	place->index = wait_key(xs, place->dir, "index", MAX_LISTENERS - 1);
 }
 
-/* A copy that was not written to meanwhile; its version. */
+/*
+ * A copy that was not written to meanwhile; its version, which is read before
+ * and, behind the fence, after it. The writer's fence and release are the other
+ * halves.
+ */
 static uint32_t copy_text(struct broadcast *page, char *text)
 {
 	uint32_t version;
@@ -53,7 +57,8 @@ static void listen_to(xenevtchn_handle *evtchn, struct broadcast *page,
 
 	do {
 		wait_event(evtchn, FOREVER);
-		alive = READ_ONCE(page->alive[index]);
+		/* First, or a text from before it was cleared may be missed. */
+		alive = __atomic_load_n(&page->alive[index], __ATOMIC_ACQUIRE);
 		version = copy_text(page, text);
 		if (version != last)
 			printf("%s\n", text);

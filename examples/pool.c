@@ -197,7 +197,11 @@ static void copy(struct pool *p, void *to, const void *from)
 	p->copies++;
 }
 
-/* The compositor is not trusted: what it says is only compared. */
+/*
+ * The compositor is not trusted: what it says is only compared. What the client
+ * drew comes before its send(), our recv() and so before committed; what the
+ * compositor did, before released.
+ */
 static void commit(struct pool *p, const struct buffer *b)
 {
 	uint32_t number = b->frame;

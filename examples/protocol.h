@@ -24,7 +24,29 @@
 #include <xen/io/ring.h>
 #include <xen/io/xenbus.h>
 
-/* The barriers that ring.h leaves to its user. */
+/*
+ * The barriers that ring.h leaves to its user. They hold between any two
+ * processors of a machine, whatever domains these run. Where they stand in
+ * ring.h, and in our programs:
+ *
+ *	producer		consumer
+ *	W text, W slot		R index
+ *	xen_wmb()		xen_rmb()
+ *	W index			R slot, R text
+ *
+ * Who finds the new index finds what is behind it. The answer goes back in the
+ * same way, and whoever gets it writes text and slot anew: so xen_wmb() has to
+ * hold back the index until they have been read, too. A release fence does; a
+ * barrier for writes alone (on ARM dmb ishst) does not.
+ *
+ *	W index			W event (the index that it wants a signal for)
+ *	xen_mb()		xen_mb()
+ *	R event			R index
+ *
+ * One of these two R finds what the other side wrote, so either the producer
+ * signals or the consumer does not wait. Without one of the barriers, or with
+ * weaker ones, both could find what was there before, on x86 as well.
+ */
 #undef xen_mb
 #undef xen_rmb
 #undef xen_wmb

@@ -52,7 +52,11 @@ static inline uint32_t wait_key(struct xs_handle *xs, const char *dir,
 	return value;
 }
 
-/* The next event; it may have come for no reason. */
+/*
+ * The next event; it may have come for no reason. What the other side wrote
+ * before it signalled is found from here on: Xen marks a channel by an atomic
+ * operation behind all that, and from the mark to us there are the kernel's.
+ */
 static inline void wait_event(xenevtchn_handle *evtchn, int seconds)
 {
 	int port;

@@ -127,7 +127,8 @@ enum gntshr_kind {
  * @has_shared	there was a share before
  * @forked	this is a child's copy of the handle; set by fork, then constant
  * @others	domids, plus 1, that were found not to be that of this domain:
- *		the last one of each remainder; without the lock
+ *		the last one of each remainder; without the lock, and relaxed,
+ *		as nothing else is read because of one
  * @next, @prev	the list of all handles, guarded by its own lock (handle.c)
  */
 struct gntshr_handle {
