@@ -66,6 +66,10 @@ int page_set_notify(struct gntalloc_block *block, unsigned int i, u32 offset,
 }
 
 /*
+ * The peer that finds the byte cleared must find what was written before, as
+ * that this is no crash: hence the release, whose other half is its acquire. A
+ * kernel for one processor needs it, too: the peer is on another one.
+ *
  * The peer that gets the event must find the byte cleared: byte first. A
  * hypercall is no barrier on ARM, but how Xen marks the channel is: an atomic
  * operation of this processor with release semantics, also where the mark was
@@ -84,7 +88,7 @@ static void notify_peer(struct page *page, u32 notify)
 	if (notify & NOTIFY_CLEAR_BYTE) {
 		u8 *bytes = kmap_local_page(page);
 
-		WRITE_ONCE(bytes[FIELD_GET(NOTIFY_OFFSET, notify)], 0);
+		virt_store_release(&bytes[FIELD_GET(NOTIFY_OFFSET, notify)], 0);
 		kunmap_local(bytes);
 	}
 	if (notify & NOTIFY_SEND_EVENT) {
