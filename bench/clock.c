@@ -15,7 +15,11 @@ static double per_turn(void)
 	uint64_t start = now();
 	uint32_t left = TURNS;
 
+#ifdef __aarch64__
+	__asm__ volatile("1: subs %w0, %w0, #1; b.ne 1b" : "+r"(left)::"cc");
+#else
 	__asm__ volatile("1: dec %0; jnz 1b" : "+r"(left)::"cc");
+#endif
 	return (double)(now() - start) / TURNS;
 }
 

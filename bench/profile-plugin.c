@@ -95,17 +95,30 @@ static void end(unsigned int vcpu, void *data)
 	window++;
 }
 
-/* nopl 0x677368NN(%rax,%rax,1): NN is the number of the mark. */
+/*
+ * nopl 0x677368NN(%rax,%rax,1), or on arm64 movz xzr, #0x67NN: NN is the number
+ * of the mark. Neither machine has an instruction like the other's.
+ */
 static int mark(const struct qemu_plugin_insn *insn)
 {
 	static const unsigned char code[] = { 0x0f, 0x1f, 0x84, 0x00 };
 	const unsigned char *data = qemu_plugin_insn_data(insn);
+	uint32_t word;
 
-	if (qemu_plugin_insn_size(insn) != 8 ||
-	    memcmp(data, code, sizeof(code)) || data[7] != 0x67 ||
-	    data[6] != 0x73 || data[5] != 0x68)
+	switch (qemu_plugin_insn_size(insn)) {
+	case 8:
+		if (memcmp(data, code, sizeof(code)) || data[7] != 0x67 ||
+		    data[6] != 0x73 || data[5] != 0x68)
+			return -1;
+		return data[4];
+	case 4:
+		memcpy(&word, data, sizeof(word));
+		if ((word & 0xffffe01f) != (0xd280001f | 0x6700 << 5))
+			return -1;
+		return word >> 5 & 0xff;
+	default:
 		return -1;
-	return data[4];
+	}
 }
 
 static void translated(uint64_t id, struct qemu_plugin_tb *tb)
