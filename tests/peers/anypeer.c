@@ -72,7 +72,12 @@ long peer_map(const uint32_t *refs, uint32_t count)
 						(uint32_t *)(uintptr_t)refs,
 						PROT_READ | PROT_WRITE);
 	slots[slot].count = count;
-	return slots[slot].pages ? slot : -1;
+	if (!slots[slot].pages)
+		return -1;
+	/* Where fork copies such a mapping, a child would map on for us. */
+	must(madvise(slots[slot].pages, (size_t)count * 4096, MADV_DONTFORK),
+	     "keep a mapping from its children");
+	return slot;
 }
 
 void peer_unmap(long slot)
