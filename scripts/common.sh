@@ -73,7 +73,8 @@ packages=(
 
 # And for arm64. What its programs are linked with harness/run fetches.
 # shellcheck disable=SC2034
-arm64_packages=(gcc-aarch64-linux-gnu qemu-system-arm)
+arm64_packages=(gcc-aarch64-linux-gnu qemu-system-arm gcc-arm-linux-gnueabihf
+	libc6-dev-armhf-cross)
 
 # Configure and build in a directory of its own: NAME [CONFIGURE ARGUMENT...]
 build_in() {

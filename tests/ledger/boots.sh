@@ -26,8 +26,8 @@ boot() { # MODULE GROUP ID...
 	fi
 	boots=$((boots + 1))
 	echo "ledger: $module module: $*" >&2
-	"$top/harness/run" --arch "$arch" "${kernel[@]}" --module "$module" "${options[@]}" \
-		--add "$dir/tests/ledger/ledger-cases" "${commands[@]}" \
+	"$top/harness/run" --arch "$arch" "${kernel[@]}" --module "$module" \
+		"${options[@]}" "${programs[@]}" "${commands[@]}" \
 		2>"$work/err" | sed 's/^\[pvh\] //' >"$work/out"
 	status=${PIPESTATUS[0]}
 	grep -E '^run: [0-9]+ s$|^run: booting' "$work/err" >&2

@@ -2,10 +2,13 @@
 /* The ledger's cases about what single calls do. */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <xen/gntalloc.h>
@@ -71,11 +74,75 @@ static void wrong_arguments(void)
 	expect(result && errno == EINVAL, "count 0: %s", outcome(result));
 }
 
+struct alloc32 {
+	uint16_t domid, flags;
+	uint32_t count;
+	uint32_t index[2]; /* aligned as in a 32-bit program */
+	uint32_t refs[4];
+};
+struct dealloc32 {
+	uint32_t index[2];
+	uint32_t count;
+};
+
+#ifdef __aarch64__
+/* 64 bits are aligned as in a 64-bit program. */
+#define ALLOC32_SIZE sizeof(struct ioctl_gntalloc_alloc_gref)
+#define DEALLOC32_SIZE sizeof(struct ioctl_gntalloc_dealloc_gref)
+
+/* A page that ioctl32.c can map, too. */
+static int memory32;
+
+static void *page32(void)
+{
+	memory32 = memfd_create("ioctl32", 0);
+	if (memory32 < 0 || ftruncate(memory32, PAGE))
+		return MAP_FAILED;
+	return mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory32,
+		    0);
+}
+
+/* The number has the size in it, which a real 32-bit program knows. */
+static int ioctl32(int fd, unsigned int nr, size_t size, void *arg)
+{
+	char device[16], memory[16], offset[16], number[16];
+	int status;
+	pid_t pid;
+
+	(void)size;
+	snprintf(device, sizeof(device), "%d", fd);
+	snprintf(memory, sizeof(memory), "%d", memory32);
+	snprintf(offset, sizeof(offset), "%u", (uint32_t)(uintptr_t)arg % PAGE);
+	snprintf(number, sizeof(number), "%u", nr);
+	pid = fork();
+	if (!pid) {
+		fcntl(fd, F_SETFD, 0);
+		execlp("ioctl32", "ioctl32", device, memory, offset, number,
+		       NULL);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) == 127)
+		cannot("run a 32-bit program");
+	errno = WEXITSTATUS(status);
+	return errno ? -1 : 0;
+}
+#else
+#define ALLOC32_SIZE (offsetof(struct alloc32, refs) + sizeof(uint32_t))
+#define DEALLOC32_SIZE sizeof(struct dealloc32)
+
+/* A page below 4 GiB. */
+static void *page32(void)
+{
+	return mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+}
+
 /*
  * A system call of a 32-bit program on i386, made by this 64-bit one: the entry
  * decides. So the kernel takes the compat way, and no 32-bit libc is needed.
  */
-static int ioctl32(int fd, unsigned int nr, unsigned int size, void *arg)
+static int ioctl32(int fd, unsigned int nr, size_t size, void *arg)
 {
 	long result = 54; /* ioctl */
 
@@ -90,31 +157,18 @@ static int ioctl32(int fd, unsigned int nr, unsigned int size, void *arg)
 	}
 	return (int)result;
 }
-
-struct alloc32 {
-	uint16_t domid, flags;
-	uint32_t count;
-	uint32_t index[2]; /* aligned as in a 32-bit program */
-	uint32_t refs[3];
-};
-struct dealloc32 {
-	uint32_t index[2];
-	uint32_t count;
-};
-#define ALLOC32_SIZE (offsetof(struct alloc32, refs) + sizeof(uint32_t))
+#endif
 
 static void a_32_bit_program(void)
 {
-	struct alloc32 *op =
-		mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	struct alloc32 *op = page32();
 	struct ioctl_gntalloc_unmap_notify *notify = (void *)(op + 1);
 	struct dealloc32 *end = (void *)(notify + 1);
 	int fd = must_open_device(), result;
 	uint64_t index;
 
 	if (op == MAP_FAILED)
-		cannot("get memory below 4 GiB");
+		cannot("get memory for a 32-bit program");
 	*op = (struct alloc32){ remote_domid(), 1, 3, { 0 }, { 0 } };
 	result = ioctl32(fd, 5, ALLOC32_SIZE, op);
 	expect(!result && op->refs[0] && op->refs[2],
@@ -135,9 +189,9 @@ static void a_32_bit_program(void)
 	expect(!result, "SET_UNMAP_NOTIFY: %s", outcome(result));
 
 	*end = (struct dealloc32){ { op->index[0], op->index[1] }, 3 };
-	result = ioctl32(fd, 6, sizeof(*end), end);
+	result = ioctl32(fd, 6, DEALLOC32_SIZE, end);
 	expect(!result && !listed(fd, index),
-	       "DEALLOC_GREF with one of %zu: %s", sizeof(*end),
+	       "DEALLOC_GREF with one of %zu: %s", DEALLOC32_SIZE,
 	       outcome(result));
 }
 
