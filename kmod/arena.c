@@ -141,6 +141,7 @@ u32 pages_that_serve(struct gntalloc_block *block, unsigned int first,
 static noinline int needed_of_piece(struct gntalloc_pos pos, unsigned int end)
 {
 	grant_ref_t *refs = block_refs(pos.block);
+	grant_ref_t taken = 0;
 	unsigned int i, next;
 	int needed = 0;
 
@@ -153,10 +154,9 @@ static noinline int needed_of_piece(struct gntalloc_pos pos, unsigned int end)
 		if (!chunk_can_serve(pos.block, i, end, &next))
 			needed += next - i;
 		for (; i < next; i++)
-			if (refs[i])
-				return -EBUSY;
+			taken |= refs[i];
 	}
-	return needed;
+	return taken ? -EBUSY : needed;
 }
 
 /* The same for @count places, with the first of which @pos and @some begin. */

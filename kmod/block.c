@@ -59,18 +59,21 @@ struct gntalloc_block *block_new(const struct gntalloc_whose *whose, u64 first,
 
 /*
  * The kept block of @file for @count pages from @first on. Its pages were all
- * released, which left it as a new one is.
+ * released, which left it as a new one is. The first is for whatever it has room
+ * for when it is used first.
  */
 static struct gntalloc_block *kept_block(struct gntalloc_file *file, u64 first,
 					 unsigned int count)
 {
 	struct gntalloc_block *block = xchg(&file->kept, NULL);
 
+	if (block && !block->count && count <= FIRST_BLOCK_MAX)
+		block->count = count;
 	if (block && block->count == count) {
 		block->first = first;
 		return block;
 	}
-	kfree(block);
+	block_drop(block);
 	return NULL;
 }
 
@@ -207,9 +210,12 @@ void block_abort(struct gntalloc_block *block)
 
 void block_drop(struct gntalloc_block *block)
 {
-	if (block && block->whose.mm)
+	if (!block)
+		return;
+	if (block->whose.mm)
 		mmdrop(block->whose.mm);
-	kfree(block);
+	if (block != file_first_block(block->whose.file))
+		kfree(block);
 }
 
 /*

@@ -179,6 +179,20 @@ struct gntalloc_block {
 #define GNTALLOC_BLOCK_MAX \
 	((PAGE_SIZE - sizeof(struct gntalloc_block)) / GNTALLOC_PAGE_COST)
 
+/*
+ * One comes with each descriptor, in the same memory, for as many pages as most
+ * that are opened for a few share.
+ */
+#define FIRST_BLOCK_MAX 8
+#define FIRST_BLOCK_SIZE \
+	(sizeof(struct gntalloc_block) + FIRST_BLOCK_MAX * GNTALLOC_PAGE_COST)
+
+static inline struct gntalloc_block *
+file_first_block(struct gntalloc_file *file)
+{
+	return (struct gntalloc_block *)(file + 1);
+}
+
 static inline grant_ref_t *block_refs(struct gntalloc_block *block)
 {
 	return (grant_ref_t *)&block->pages[block->count];

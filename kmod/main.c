@@ -20,9 +20,11 @@ static int gntalloc_open(struct inode *inode, struct file *filp)
 {
 	struct gntalloc_file *file;
 
-	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	file = kzalloc(sizeof(*file) + FIRST_BLOCK_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
+	file->kept = file_first_block(file);
+	file->kept->whose.file = file;
 	mutex_init(&file->lock);
 	file->blocks = RB_ROOT;
 	address_space_init_once(&file->mapping);
@@ -50,7 +52,7 @@ static int gntalloc_release(struct inode *inode, struct file *filp)
 	if (file->mm)
 		mmdrop(file->mm);
 	filp->f_mapping = inode->i_mapping;
-	kfree(file->kept);
+	block_drop(file->kept);
 	if (file->kept_page)
 		__free_page(file->kept_page);
 	file_put(file);

@@ -275,9 +275,12 @@ static u32 unlist_piece(struct gntalloc_file *file, struct gntalloc_pos pos,
 		some = min_t(u32, room, GNTALLOC_ENDING_MAX);
 		which = pages_that_serve(block, pos.i, some);
 		which = refs_end(refs, some, which);
-		for (i = 0; i < some; i++)
-			if (which & BIT(i))
-				refs[i] = 0;
+		if (likely(which == GENMASK(some - 1, 0)))
+			memset(refs, 0, some * sizeof(*refs));
+		else
+			for (i = 0; i < some; i++)
+				if (which & BIT(i))
+					refs[i] = 0;
 		kept += hweight32(which);
 	}
 	if (kept)
