@@ -101,7 +101,8 @@ int insert_run(struct vm_area_struct *vma, unsigned long addr,
 		if (count && addr == vma->vm_end)
 			vma = find_vma(vma->vm_mm, addr);
 	}
-	return err;
+	/* So it says that it got no memory for upper page tables. */
+	return err == -EFAULT ? -ENOMEM : err;
 }
 
 /* The first process that maps an arena has it. */
