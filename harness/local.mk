@@ -3,11 +3,12 @@
 harness_command = gntshr-xen-run
 harnessdir = $(pkgdatadir)/harness
 harness_files = harness/README.md harness/options harness/arch-x86_64 \
+	harness/arch-arm64 harness/end-arm64.c \
 	harness/fetch harness/fetch-kernel harness/debug-kernel \
 	harness/debug.config harness/guest-again harness/image \
 	harness/module harness/qemu harness/verdict \
 	harness/init-common harness/init-dom0 harness/init-guest \
-	harness/init-x86_64
+	harness/init-x86_64 harness/init-arm64
 EXTRA_DIST += harness/run $(harness_files)
 
 # No part of "make install": who uses the library need not have it. The link is

@@ -25,6 +25,7 @@ arm64_programs() {
 	find_tree arm64
 	quietly "$build/arm64/log/programs" make -C "$build/arm64" -j"$jobs" \
 		check TESTS=
+	quietly "$build/arm64/log/install" make -C "$build/arm64" install
 }
 
 # A program for harness/run, of that tree.
