@@ -15,6 +15,7 @@
 #include <linux/fault-inject.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 #include <xen/events.h>
 #include <xen/grant_table.h>
 
@@ -52,6 +53,14 @@ static struct fault_attr __maybe_unused gntalloc_faults = {
 	(fault() ? -ENOMEM : vm_insert_page(vma, addr, page))
 #define vm_insert_pages(vma, addr, pages, num) \
 	(fault() ? -ENOMEM : vm_insert_pages(vma, addr, pages, num))
+
+/* Unlike put_user(), the kernel can make copy_to_user() fail. */
+#undef put_user
+#define put_user(x, to) \
+	({ \
+		__typeof__(*(to)) put = (x); \
+		copy_to_user(to, &put, sizeof(put)) ? -EFAULT : 0; \
+	})
 
 /* It keeps failures out of the log, where the tests see which calls failed. */
 #undef __GFP_NOWARN
