@@ -121,5 +121,5 @@ module_exit(gntalloc_exit);
 
 MODULE_AUTHOR("The libgntshr authors");
 MODULE_DESCRIPTION("Lets programs grant pages to other Xen domains");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION("0.2.0");
 MODULE_LICENSE("GPL");
