@@ -5,7 +5,8 @@ check_PROGRAMS += tests/system/port tests/system/port-gntshr \
 	tests/system/hold-port tests/system/suspend-shares
 EXTRA_DIST += tests/system/preloaded tests/system/test-broadcast \
 	tests/system/test-dkms tests/system/test-launcher \
-	tests/system/test-pool tests/system/test-suspend \
+	tests/system/test-packages tests/system/test-pool \
+	tests/system/test-suspend \
 	tests/system/test-survivor tests/system/test-tool \
 	tests/system/test-vchan tests/system/vchan-to-itself
 
