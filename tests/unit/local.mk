@@ -66,6 +66,7 @@ tests_unit_test_sys_LDADD = $(CMOCKA_LIBS) $(XEN_LIBS)
 dist_check_SCRIPTS = tests/unit/test-header tests/unit/test-device-header \
 	tests/unit/test-readme \
 	tests/unit/test-symbols tests/unit/test-man tests/unit/test-docs \
+	tests/unit/test-version \
 	tests/unit/test-map tests/unit/test-tool tests/unit/test-harness \
 	tests/unit/test-constructors \
 	tests/unit/test-kbuild tests/unit/test-kmod-make tests/unit/test-verdict
