@@ -82,8 +82,12 @@ build_in() {
 
 	shift
 	mkdir -p "$dir"
-	[ -x "$top/configure" ] ||
-		quietly "$build/log/bootstrap" "$top/bootstrap"
+	# Another step may be at it.
+	(
+		flock 9
+		[ -x "$top/configure" ] ||
+			quietly "$build/log/bootstrap" "$top/bootstrap"
+	) 9>"$build/bootstrap.lock" || exit
 	(cd "$dir" && quietly "$dir/log/configure" "$top/configure" "$@") &&
 		quietly "$dir/log/make" make -C "$dir" -j"$jobs"
 }

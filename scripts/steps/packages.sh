@@ -93,7 +93,7 @@ passes_as() {
 		result "$title" 1 0 0
 	else
 		result "$title" 0 1 0
-		printf '%s\n' "" "$title failed" >>"$state/failures"
+		printf '%s\n' "" "$title failed" >>"$failures"
 	fi
 }
 
