@@ -59,8 +59,8 @@ struct gntalloc_block *block_new(const struct gntalloc_whose *whose, u64 first,
 
 /*
  * The kept block of @file for @count pages from @first on. Its pages were all
- * released, which left it as a new one is. The first is for whatever it has room
- * for when it is used first.
+ * released, which left it as a new one is. The one that comes with the file is
+ * for as many as its first use takes.
  */
 static struct gntalloc_block *kept_block(struct gntalloc_file *file, u64 first,
 					 unsigned int count)

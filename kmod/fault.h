@@ -58,8 +58,9 @@ static struct fault_attr __maybe_unused gntalloc_faults = {
 #undef put_user
 #define put_user(x, to) \
 	({ \
-		__typeof__(*(to)) put = (x); \
-		copy_to_user(to, &put, sizeof(put)) ? -EFAULT : 0; \
+		__auto_type where = (to); \
+		__typeof__(*where) put = (x); \
+		copy_to_user(where, &put, sizeof(put)) ? -EFAULT : 0; \
 	})
 
 /* It keeps failures out of the log, where the tests see which calls failed. */

@@ -28,8 +28,8 @@ static void assert_both_ways(volatile char *page, uint32_t domid, uint32_t ref)
 }
 
 /*
- * A PV domain can map its own pages, and any on ARM. In the others Xen would let
- * it map them, too, but what is mapped then is other memory.
+ * A PV domain can map its own pages, and so can any on ARM. In the others Xen
+ * would let it map them, too, but what is mapped then is other memory.
  */
 void own_domain_is_a_peer_or_refused(void **state)
 {
