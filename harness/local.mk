@@ -14,7 +14,8 @@ EXTRA_DIST += harness/run $(harness_files)
 # No part of "make install": who uses the library need not have it. The link is
 # a relative one, so that it is right below DESTDIR, too.
 install-harness:
-	$(MKDIR_P) '$(DESTDIR)$(harnessdir)' '$(DESTDIR)$(bindir)'
+	$(MKDIR_P) '$(DESTDIR)$(harnessdir)' '$(DESTDIR)$(bindir)' \
+		'$(DESTDIR)$(man1dir)'
 	$(INSTALL_SCRIPT) '$(srcdir)/harness/run' '$(DESTDIR)$(harnessdir)'
 	@for file in $(harness_files); do \
 		echo "installing $$file"; \
@@ -23,9 +24,12 @@ install-harness:
 	done
 	ln -sfr '$(DESTDIR)$(harnessdir)/run' \
 		'$(DESTDIR)$(bindir)/$(harness_command)'
+	$(INSTALL_DATA) '$(srcdir)/man/$(harness_command).1' \
+		'$(DESTDIR)$(man1dir)'
 
 uninstall-harness:
 	rm '$(DESTDIR)$(bindir)/$(harness_command)'
+	rm '$(DESTDIR)$(man1dir)/$(harness_command).1'
 	@cd '$(DESTDIR)$(harnessdir)' && \
 		for file in harness/run $(harness_files); do \
 			rm -v "$${file#harness/}"; \
