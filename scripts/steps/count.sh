@@ -76,11 +76,11 @@ summary() { # NAME OF A STEP...
 	[ "$passed" -gt 0 ] && [ "$failed$skipped$lost" = 000 ]
 }
 
-# What a step is of, before its titles; nothing where that is the usual.
-of_arch=''
+# What a step runs on, before its titles; nothing where that is the usual.
+special=''
 
 result() { # TITLE PASSED FAILED SKIPPED
-	printf '%s\t%d\t%d\t%d\n' "$of_arch$1" "${@:2}" >>"$results"
+	printf '%s\t%d\t%d\t%d\n' "$special$1" "${@:2}" >>"$results"
 }
 
 # Add up what cmocka and the like said: TITLE LOG [LINE PREFIX]

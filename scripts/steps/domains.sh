@@ -4,8 +4,10 @@
 
 # shellcheck disable=SC2034,SC2154 # what common.sh and count.sh know
 
-# What runs: an architecture, the tree with its programs, and its guests.
+# What runs: an architecture, a Xen where it is not the usual one (options of
+# harness/run), the tree with its programs, and its guests.
 arch=x86_64
+xen=()
 tree=$build/gcc
 guests='pv pvh'
 guest_memory=256
@@ -13,7 +15,7 @@ guest_memory=256
 # A step on arm64, which has one kind of guest; with less memory its kernel lacks
 # what tests take.
 on_arm64() { # COMMAND...
-	arch=arm64 of_arch='arm64, ' tree=$build/arm64
+	arch=arm64 special+='arm64, ' tree=$build/arm64
 	guests=pvh guest_memory=512
 	once arm64_programs
 	"$@"
@@ -28,6 +30,12 @@ arm64_programs() {
 	quietly "$build/arm64/log/install" make -C "$build/arm64" install
 }
 
+# A step on another Xen.
+on_xen() { # VERSION COMMAND...
+	xen=(--xen "$1") special+="Xen $1, "
+	"${@:2}"
+}
+
 # A program for harness/run, of that tree.
 program() { # NAME
 	echo "--add $(echo "$tree"/tests/*/"$1")"
@@ -38,9 +46,10 @@ in_xen() {
 	local tier=$1 log
 
 	shift
-	tier=$of_arch$tier
+	tier=$special$tier
 	log=$build/log/${tier//[ ,]/-}
-	"$top/harness/run" --arch "$arch" "$@" | tee "$log" | grep -v 'RUN  \|  OK \]'
+	"$top/harness/run" --arch "$arch" "${xen[@]}" "$@" | tee "$log" |
+		grep -v 'RUN  \|  OK \]'
 	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
 	last_log=$log
 }
