@@ -88,6 +88,7 @@ static void notify_peer(struct page *page, u32 notify)
 	if (notify & NOTIFY_CLEAR_BYTE) {
 		u8 *bytes = kmap_local_page(page);
 
+		/* All that was written before, for the peer that reads it. */
 		virt_store_release(&bytes[FIELD_GET(NOTIFY_OFFSET, notify)], 0);
 		kunmap_local(bytes);
 	}

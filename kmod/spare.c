@@ -77,7 +77,7 @@ void spare_add(struct gntalloc_file *file, struct gntalloc_block *block,
 	block->spare += count;
 	file->spare += count;
 	atomic_add(count, &spare_pages);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic(); /* the work's: when it begins */
 	if (!delayed_work_pending(&look_after_work))
 		look_later();
 }
