@@ -122,11 +122,15 @@ units_in_dom0() {
 
 # Rows of the torture table, short ones.
 torture() {
+	local row number wrong
+
 	"$top/tests/torture/torture" --arch "$arch" --build "$tree" \
 		--steps 20000 --kills 200 --vcpus 1 hostile death fuzz |
 		tee "$build/log/torture-$arch"
 	[ "${PIPESTATUS[0]}" = 0 ] || broken=1
-	count "hostile users and peers" "$build/log/torture-$arch"
+	while read -r row _ number wrong _; do
+		result "torture, $row: $number" $((wrong == 0)) "$wrong" 0
+	done < <(grep -E '^(hostile|death|fuzz) ' "$build/log/torture-$arch")
 }
 
 # That the measurements can be made: what they say fails nothing.
