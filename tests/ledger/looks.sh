@@ -39,14 +39,14 @@ large_pages() {
 	local module file command
 
 	[[ " ${ids[*]} " = *' K11 '* ]] || return
-	command="insmod /root/xen-gntalloc.ko && { timeout 5 gntshr share"
+	command="insmod xen-gntalloc.ko && { timeout 5 gntshr share"
 	command+=" --domid 0 && echo shared || echo loaded; }"
 	for module in "${modules[@]}"; do
 		file=$(module_for "$module" 16k) || exit 125
 		boots=$((boots + 1))
 		echo "ledger: $module module, pages of 16 KiB: K11" >&2
 		"$top/harness/run" --arch "$arch" --kernel 16k --module none \
-			--add "$file:/root/xen-gntalloc.ko" \
+			--add "$file" \
 			--add "$dir/tools/gntshr" \
 			--in-dom0 "{ $command; } 2>&1 || true" \
 			>"$work/out" 2>"$work/err" ||
