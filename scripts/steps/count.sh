@@ -96,7 +96,9 @@ count() {
 			sub(/^\[[a-z0-9]+\] /, ""); ok += $1; bad += $3
 		}
 		/^[0-9]+ rows; / { ok += $3; bad += $7 }
-		END { print ok + 0, bad + 0, skip + 0 }' "$2")
+		/\[==========\] Running / { begun++ }
+		/\[==========\] [0-9]+ test\(s\) run/ { begun-- }
+		END { print ok + 0, bad + (begun > 0), skip + 0 }' "$2")
 	# Tests that tell of nothing did not run.
 	[ $((ok + bad)) -gt 0 ] || bad=1
 	result "$1" "$ok" "$bad" "$skip"
@@ -111,5 +113,13 @@ failed_tests() {
 		/\[   LINE   \]|\[  ERROR   \]|\[  FAILED  \]/ { said = 6 }
 		/\[       OK \]|\[ RUN      \]|\[==========\]|^(\[[a-z0-9]+\] )?ok: / { said = 0 }
 		/^(\[[a-z0-9]+\] )?FAILED: / { said = 20 }
-		said-- > 0' "$1" | head -n 60
+		/\[ RUN      \]/ { begun = $0 }
+		/\[       OK \]|\[  FAILED  \]|\[  SKIPPED \]/ { begun = "" }
+		said-- > 0
+		END {
+			if (begun != "") {
+				sub(/.*RUN      \] /, "", begun)
+				print begun " did not end"
+			}
+		}' "$1" | head -n 60
 }

@@ -65,7 +65,8 @@ xen_tests() { # KERNEL MODULE
 		--guest-memory $guest_memory $(printf ' --guest %s' $guests) \
 		--add "$top/tests/peers/in-domain" \
 		$(for name in peer $names; do program "$name"; done) \
-		--in-dom0 "in-domain $names" --in-guest "in-domain $names"
+		--in-dom0 "in-domain --limit 600 $names" \
+		--in-guest "in-domain --limit 600 $names"
 	for domain in dom0 $guests; do
 		count "Linux $1, module $2, $domain" "$last_log" "[$domain]"
 	done
