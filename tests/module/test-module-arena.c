@@ -31,7 +31,6 @@ int teardown_arena(void **state)
 
 	munmap(arena, PLACES * PAGE);
 	failed = teardown(state);
-	set_parameter("spare_idle", 2000);
 	return failed || parameter("spare") != 0;
 }
 

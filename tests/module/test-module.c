@@ -43,9 +43,32 @@ uint64_t alloc(uint32_t count)
 	return index;
 }
 
+/* To what they were at the first case. */
+static void reset_parameters(void)
+{
+	static struct {
+		const char *name;
+		long value;
+	} first[] = {
+		{ "limit", -1 },
+		{ "ref_delay", -1 },
+		{ "spare_idle", -1 },
+		{ "spare_max", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++)
+		if (first[i].value < 0)
+			first[i].value = parameter(first[i].name);
+		else
+			set_parameter(first[i].name,
+				      (unsigned int)first[i].value);
+}
+
 int setup(void **state)
 {
 	(void)state;
+	reset_parameters();
+	assert_int_equal(remote("reset"), 0);
 	/* Of what ran before, something may still linger. */
 	wait_until_used_is(0);
 	fd = open_device();
@@ -55,6 +78,7 @@ int setup(void **state)
 int teardown(void **state)
 {
 	(void)state;
+	reset_parameters();
 	close(fd);
 	wait_until_used_is(0);
 	assert_int_equal(lingering(), 0);

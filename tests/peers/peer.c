@@ -92,6 +92,18 @@ static long do_unmap(unsigned int i)
 	return rc;
 }
 
+/* As it was at first: of a case that failed, all may be left. */
+static long do_reset(void)
+{
+	for (unsigned int i = 0; i < SLOTS; i++)
+		if (slots[i].addr && do_unmap(i))
+			return -1;
+	if (port >= 0)
+		xenevtchn_unbind(evtchn, port);
+	port = -1;
+	return 0;
+}
+
 /* How many of the references can be mapped. */
 static long do_try(const char *text)
 {
@@ -144,6 +156,8 @@ static long obey_one(const char *order)
 		return do_bind(n);
 	if (sscanf(order, "events %u", &n) == 1)
 		return count_events(evtchn, port, (int)n);
+	if (!strcmp(word, "reset"))
+		return do_reset();
 
 	/* All others are about what is mapped. */
 	if (sscanf(order, "%*s %u %u %u", &i, &n, &value) < 1 || i >= SLOTS ||

@@ -2,6 +2,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,8 +101,12 @@ int remote_now(long *answers, int most)
 		err(1, "cannot write %s", request);
 
 	do {
+		struct pollfd told = { xs_fileno(xs), POLLIN, 0 };
 		char *answer;
 
+		/* It may have died, or wait for something itself. */
+		if (!poll(&told, 1, 4 * PATIENCE_MS))
+			errx(1, "the peer does not answer to '%s'", order);
 		free(xs_read_watch(xs, &n));
 		answer = xs_read(xs, XBT_NULL, reply, &n);
 		if (!answer ||
