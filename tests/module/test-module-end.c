@@ -46,7 +46,7 @@ void the_peer_lets_go_late(void **state)
 	assert_int_equal(lingering(), 3);
 	assert_int_equal(remote("unmap %ld", slot), 0);
 	wait_until_used_is(0);
-	assert_int_equal(lingering(), 0);
+	wait_until_none_lingers();
 }
 
 /* The limit is kept, and what the peer let go of is found when it matters. */
@@ -69,7 +69,7 @@ void the_limit_holds(void **state)
 	assert_int_equal(remote("unmap %ld", slot), 0);
 	index = alloc(8);
 	assert_int_equal(used(), 8);
-	assert_int_equal(lingering(), 0);
+	wait_until_none_lingers();
 	/* Below what is in use. */
 	set_parameter("limit", 1);
 	assert_errno(alloc_for(fd, 0, 1, 1, &index), ENOSPC);

@@ -93,7 +93,7 @@ void two_domains_map_a_page(void **state)
 		assert_int_equal(remote("check %ld 3", slot), 0);
 		peer_lets_go(slot);
 		end_pages(&pages);
-		assert_int_equal(lingering(), 0);
+		wait_until_none_lingers();
 		start_over();
 	}
 	xengnttab_close(gnttab);

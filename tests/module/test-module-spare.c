@@ -213,7 +213,7 @@ void idle_spare_pages_go(void **state)
 	fill_pattern(arena, 10, 3);
 	slot = remote_map("ro", refs, 5);
 	unshare(5, 5);
-	assert_int_equal(parameter_becomes("spare", 0), 0);
+	wait_until_used_is(5);
 	assert_counts(5, 0, 0);
 	assert_int_equal(count_there(5, 5), 0);
 	assert_int_equal(differing(arena, 5, 3), 0);
@@ -268,6 +268,7 @@ void the_system_takes_spare_pages(void **state)
 		assert_true(write_file("/proc/sys/vm/drop_caches", "2"));
 		usleep(5000);
 	}
+	wait_until_used_is(20);
 	assert_counts(20, 0, 0);
 	assert_int_equal(count_there(20, 300), 0);
 	assert_int_equal(differing(arena, 20, 4), 0);

@@ -38,6 +38,11 @@ void wait_until_used_is(long want)
 	assert_int_equal(parameter_becomes("used", want), want);
 }
 
+void wait_until_none_lingers(void)
+{
+	assert_int_equal(parameter_becomes("lingering", 0), 0);
+}
+
 uint64_t alloc(uint32_t count)
 {
 	uint64_t index = 0;
@@ -99,7 +104,7 @@ int teardown(void **state)
 	reset_parameters();
 	close(fd);
 	wait_until_used_is(0);
-	assert_int_equal(lingering(), 0);
+	wait_until_none_lingers();
 	return 0;
 }
 

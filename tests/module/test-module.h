@@ -14,7 +14,12 @@ extern int fd;
 long used(void);
 long lingering(void);
 /* A peer that lets go takes a moment, and a process that dies. */
+/*
+ * What goes in the background is first no longer spare, then no longer used and
+ * then no longer lingering: who waits for one may still see the next.
+ */
 void wait_until_used_is(long want);
+void wait_until_none_lingers(void);
 /* For the peer, writable: the index. */
 uint64_t alloc(uint32_t count);
 

@@ -197,7 +197,7 @@ static void end_batch(void)
 		i = judge_kept(i);
 	peer_unmap_each(kept.slots, num_kept);
 	used = parameter_becomes("used", 0);
-	lingering = parameter("lingering");
+	lingering = parameter_becomes("lingering", 0);
 	if (used > 0 || lingering > 0)
 		complain("%ld pages used, %ld lingering", used, lingering);
 	mapped = num_kept ? peer_try(kept.refs, num_kept) : 0;

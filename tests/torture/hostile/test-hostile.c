@@ -140,7 +140,7 @@ static void run_case(void **state)
 	one->run(state);
 	assert_used_becomes(0);
 	if (parameter("lingering") >= 0)
-		assert_int_equal(parameter("lingering"), 0);
+		assert_int_equal(parameter_becomes("lingering", 0), 0);
 }
 
 /* In a process of its own, whose end frees what a failed test has left. */
