@@ -79,7 +79,7 @@ in_domains() { # DOMAINS TIER PROGRAMS OPTION...
 
 	[ "$guests" = "$1" ] || dom0=" --limit 600 $names"
 	shift 3
-	# shellcheck disable=SC2046
+	# shellcheck disable=SC2046,SC2086
 	in_xen "$tier" "$@" --timeout 900 --guest-memory $guest_memory \
 		$(printf ' --guest %s' $guests) \
 		--add "$top/tests/peers/in-domain" \
