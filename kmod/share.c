@@ -92,10 +92,11 @@ static noinline long fill(struct gntalloc_file *file,
 	if (!has_places(file, op->addr, index, op->count))
 		return -EINVAL;
 	err = places_fill(file, op->addr, index, op->count, fresh);
-	if (!err)
-		return 0;
-	not_fresh(file, index, op->count);
-	return err == -EAGAIN ? op->count : err;
+	if (err)
+		not_fresh(file, index, op->count);
+	if (err == -EAGAIN)
+		return op->count;
+	return err;
 }
 
 /*
@@ -146,7 +147,8 @@ static long fill_and_share(struct gntalloc_file *file,
 
 /*
  * Pages are got with no lock held, so that it may turn out later that more are
- * needed. Memory that others keep spare is ours before there is none.
+ * needed. Memory that others keep spare is ours before there is none; not more
+ * than once, for some of it may be what was put into its places just now.
  */
 static noinline long get_and_share(struct gntalloc_file *file,
 				   const struct ioctl_gntalloc_share *op,
@@ -156,6 +158,7 @@ static noinline long get_and_share(struct gntalloc_file *file,
 		.file = file,
 		.chunks = LIST_HEAD_INIT(fresh.chunks),
 	};
+	bool taken = false;
 	int err;
 
 	do {
@@ -164,8 +167,11 @@ static noinline long get_and_share(struct gntalloc_file *file,
 			needed = err;
 		else
 			needed = fill_and_share(file, op, refs, &fresh);
-		if (needed == -ENOMEM && spare_take_own(file, UINT_MAX))
+		if (needed == -ENOMEM && !taken &&
+		    spare_take_own(file, UINT_MAX)) {
+			taken = true;
 			needed = max_t(u32, fresh.count, 1);
+		}
 	} while (needed > 0);
 	fresh_put(&fresh);
 	return needed;

@@ -68,5 +68,6 @@ void idle_spare_pages_go(void **state);
 void what_is_shared_is_not_idle(void **state);
 void the_system_takes_spare_pages(void **state);
 void a_full_memory_group_shares(void **state);
+void a_memory_group_gets_room(void **state);
 
 #endif

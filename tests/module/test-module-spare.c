@@ -297,11 +297,15 @@ static bool groups_pay(void)
 	return major > 5 || (major == 5 && minor > 10);
 }
 
-/* Take all that there is; then there is room for 192 pages, and a few. */
-static int fill_group(void)
+#define GROUP_BLOCKS (GROUP_PAGES / 64)
+
+/*
+ * Take all that there is, 64 pages at a time; their indices go to @index, and
+ * how often that was. Or what is wrong.
+ */
+static int fill_group(uint64_t *index, uint32_t *taken)
 {
-	uint64_t index[GROUP_PAGES / 64] = { 0 }, more;
-	uint32_t taken = 0;
+	uint64_t more;
 
 	/* With nobody to kill, what asks for more fails. */
 	if (!write_file("/proc/self/oom_score_adj", "-1000") ||
@@ -312,15 +316,25 @@ static int fill_group(void)
 	/* They have page tables from now on. */
 	if (try_share(0, 512) || unshare_places(fd, PLACE(0), NULL, 512))
 		return 2;
-	while (taken < GROUP_PAGES / 64 &&
-	       !alloc_for(fd, remote_domid(), 64, 1, &index[taken]))
-		taken++;
+	while (*taken < GROUP_BLOCKS &&
+	       !alloc_for(fd, remote_domid(), 64, 1, &index[*taken]))
+		++*taken;
 	while (!alloc_for(fd, remote_domid(), 4, 1, &more))
 		;
 	if (errno == ENOSPC)
 		return NOT_FULL;
-	if (errno != ENOMEM || taken < 4)
-		return 3;
+	return errno != ENOMEM || *taken < 8 ? 3 : 0;
+}
+
+/* There is room for 192 pages, and a few. */
+static int share_in_full_group(void)
+{
+	uint64_t index[GROUP_BLOCKS] = { 0 };
+	uint32_t taken = 0;
+	int wrong = fill_group(index, &taken);
+
+	if (wrong)
+		return wrong;
 	for (int i = 0; i < 3; i++)
 		if (dealloc(fd, index[--taken], 64))
 			return 4;
@@ -342,18 +356,56 @@ static int fill_group(void)
 	return try_share(0, 150) ? 9 : 0;
 }
 
-void a_full_memory_group_shares(void **state)
+/* However little is missing, a share says so, and soon. */
+static int share_in_growing_room(void)
+{
+	uint64_t index[GROUP_BLOCKS] = { 0 }, one[512];
+	uint32_t taken = 0, ones = 0;
+	int wrong = fill_group(index, &taken);
+
+	if (wrong)
+		return wrong;
+	for (int i = 0; i < 7; i++)
+		if (dealloc(fd, index[--taken], 64))
+			return 4;
+	while (ones < 512 && !alloc_for(fd, remote_domid(), 1, 1, &one[ones]))
+		ones++;
+	/* Three blocks, of which one or two may find no room. */
+	for (int i = 0; i < 360; i++)
+		if (!ones || dealloc(fd, one[--ones], 1))
+			return 6;
+	while (alarm(120), try_share(100, 400)) {
+		if (errno != ENOMEM)
+			return 5;
+		if (!ones || dealloc(fd, one[--ones], 1))
+			return 6;
+	}
+	return 0;
+}
+
+static void in_group(int (*what)(void))
 {
 	int status;
 
-	(void)state;
 	if (mkdir(GROUP, 0755) && errno != EEXIST)
 		fail_msg("no memory groups");
 	assert_true(write_file(GROUP "/memory.max", GROUP_MAX));
 	if (!fork())
-		_exit(fill_group());
+		_exit(what());
 	wait(&status);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), groups_pay() ? 0 : NOT_FULL);
 	rmdir(GROUP);
+}
+
+void a_full_memory_group_shares(void **state)
+{
+	(void)state;
+	in_group(share_in_full_group);
+}
+
+void a_memory_group_gets_room(void **state)
+{
+	(void)state;
+	in_group(share_in_growing_room);
 }

@@ -283,6 +283,7 @@ int main(int argc, char **argv)
 		test_arena(what_is_shared_is_not_idle),
 		test_arena(the_system_takes_spare_pages),
 		test_arena(a_full_memory_group_shares),
+		test_arena(a_memory_group_gets_room),
 		test_arena(a_peer_is_added),
 		test_arena(two_domains_map_a_page),
 		test_arena(a_page_has_one_grant_for_a_domain),
