@@ -25,7 +25,10 @@
  *	reap lock		who tries the lingering pages again (linger.c)
  *	refs lock		references that rest (refs.c)
  *	list lock		the list of lingering pages, a spinlock
- * User memory is touched with none of ours held: a fault takes mmap_lock.
+ * Inside of a file's lock the kernel takes that of a page, to unpin it, and
+ * that of event channels; inside of the list lock that of a queue of who waits.
+ * User memory is touched with none of ours held, for a fault takes mmap_lock,
+ * and as long as whoever serves it likes; or without faults: claim_refs().
  * Memory is allocated with the lock of a file held, so a shrinker may only try
  * for it.
  */
@@ -56,7 +59,7 @@
  * while pages of it linger; mappings hold the struct file, so release comes
  * after the last of them is gone.
  *
- * @lock	guards all up to @mapping, and every block in @blocks.
+ * @lock	guards all up to @kept, and every block in @blocks.
  * @blocks	ordered by index.
  * @newest	the last of them, or NULL: most calls are about it.
  * @next	the index, in pages, that the next block gets. It only grows, so
@@ -64,7 +67,8 @@
  * @mm		of the process that has the arena, or NULL; only compared
  * @spare	pages in all blocks that are spare
  * @least_spare	the fewest that were since they were last looked at
- * @restores	of the domain that whoever has it was told of
+ * @restores	of the domain that whoever has it was told of; he is told again
+ *		where that could not be copied, which is put back under no lock
  *
  * @kept	a small block without its pages, or NULL; under no lock, but
  *		with xchg(), a full barrier, as @kept_page

@@ -84,21 +84,22 @@ long ioctl_renew(struct gntalloc_file *file,
 		return -EINVAL;
 	err = may_grant(file, op.domid);
 	if (!err)
-		err = refs_for_user(&refs, few, op.count, op.refs);
+		err = pages_charge(file, op.count);
 	if (err)
 		return err;
-	err = pages_charge(file, op.count);
-	if (!err) {
-		mutex_lock(&file->lock);
-		err = renew(file, &op, refs);
-		mutex_unlock(&file->lock);
-		if (err)
-			pages_uncharge(file, op.count);
-	}
+	err = refs_for_user(&refs, few, op.count, op.refs);
+	if (err)
+		goto uncharge;
+	mutex_lock(&file->lock);
+	err = renew(file, &op, refs);
+	mutex_unlock(&file->lock);
 	if (err)
 		refs_release(refs, op.count);
 	if (refs != few)
 		kvfree(refs);
+uncharge:
+	if (err)
+		pages_uncharge(file, op.count);
 	return err;
 }
 

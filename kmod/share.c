@@ -100,17 +100,42 @@ static noinline long fill(struct gntalloc_file *file,
 }
 
 /*
+ * Claim references for all places and copy them to the caller, while they grant
+ * nothing yet. Pages that count are there for all of them by now, and nobody
+ * else claims any for these. So they may not wait for user memory: EFAULT is
+ * also what would have to.
+ */
+static long claim_refs(struct gntalloc_file *file,
+		       const struct ioctl_gntalloc_share *op, grant_ref_t *refs)
+{
+	long err;
+
+	lockdep_assert_held(&file->lock);
+	err = refs_claim(refs, op->count);
+	if (err)
+		return err;
+	pagefault_disable();
+	if (copy_refs_out((u32 __user *)(unsigned long)op->refs, refs,
+			  op->count))
+		err = -EFAULT;
+	pagefault_enable();
+	if (err)
+		refs_release(refs, op->count);
+	return err;
+}
+
+/*
  * Grant all places if there is nothing to fill, or if @fresh has enough to do
  * so. Otherwise returns how many pages it takes, or an error.
  */
 static long try_share(struct gntalloc_file *file,
-		      const struct ioctl_gntalloc_share *op,
-		      const grant_ref_t *refs, struct gntalloc_fresh *fresh)
+		      const struct ioctl_gntalloc_share *op, grant_ref_t *refs,
+		      struct gntalloc_fresh *fresh)
 {
 	u64 index = op->index >> PAGE_SHIFT;
 	struct gntalloc_pos pos;
 	u32 some = op->count;
-	long needed;
+	long needed, err;
 
 	lockdep_assert_held(&file->lock);
 	if (file->mm != current->mm)
@@ -120,19 +145,22 @@ static long try_share(struct gntalloc_file *file,
 	if (needed) {
 		if (needed < 0 || !fresh || needed > fresh->count)
 			return needed;
-		needed = fill(file, op, fresh);
-		if (needed)
-			return needed;
+		err = fill(file, op, fresh);
+		if (err)
+			return err;
 		pos = arena_piece(file, index, &some);
 	}
-	grant(file, op, pos, some, refs);
-	return 0;
+	err = claim_refs(file, op, refs);
+	if (!err)
+		grant(file, op, pos, some, refs);
+	else if (needed)
+		not_fresh(file, index, op->count);
+	return err;
 }
 
 static long fill_and_share(struct gntalloc_file *file,
 			   const struct ioctl_gntalloc_share *op,
-			   const grant_ref_t *refs,
-			   struct gntalloc_fresh *fresh)
+			   grant_ref_t *refs, struct gntalloc_fresh *fresh)
 {
 	long needed;
 
@@ -145,6 +173,18 @@ static long fill_and_share(struct gntalloc_file *file,
 	return needed;
 }
 
+/* Wait for what is missing where the references go. */
+static int touch_refs(const struct ioctl_gntalloc_share *op)
+{
+	u32 __user *to = (u32 __user *)(unsigned long)op->refs;
+	u32 i;
+
+	for (i = 0; i < op->count; i += PAGE_SIZE / sizeof(*to))
+		if (put_user(0, to + i))
+			return -EFAULT;
+	return put_user(0, to + op->count - 1);
+}
+
 /*
  * Pages are got with no lock held, so that it may turn out later that more are
  * needed. Memory that others keep spare is ours before there is none; not more
@@ -152,7 +192,7 @@ static long fill_and_share(struct gntalloc_file *file,
  */
 static noinline long get_and_share(struct gntalloc_file *file,
 				   const struct ioctl_gntalloc_share *op,
-				   const grant_ref_t *refs, long needed)
+				   grant_ref_t *refs, long needed)
 {
 	struct gntalloc_fresh fresh = {
 		.file = file,
@@ -161,6 +201,9 @@ static noinline long get_and_share(struct gntalloc_file *file,
 	bool taken = false;
 	int err;
 
+	err = touch_refs(op);
+	if (err)
+		return err;
 	do {
 		err = fresh_get(&fresh, needed);
 		if (err)
@@ -178,8 +221,7 @@ static noinline long get_and_share(struct gntalloc_file *file,
 }
 
 static long share(struct gntalloc_file *file,
-		  const struct ioctl_gntalloc_share *op,
-		  const grant_ref_t *refs)
+		  const struct ioctl_gntalloc_share *op, grant_ref_t *refs)
 {
 	long needed;
 
@@ -189,20 +231,31 @@ static long share(struct gntalloc_file *file,
 	return needed > 0 ? get_and_share(file, op, refs, needed) : needed;
 }
 
-static __always_inline int claim_for_user(grant_ref_t **refs, grant_ref_t *few,
-					  u32 count, u64 to)
+/* Memory for @count references: @few if they have room there. */
+static __always_inline int room_for_refs(grant_ref_t **refs, grant_ref_t *few,
+					 u32 count)
+{
+	*refs = few;
+	if (likely(count <= FEW_REFS))
+		return 0;
+	if (!fits_grant_table(count))
+		return -ENOSPC;
+	*refs = kvmalloc_array(count, sizeof(**refs),
+			       GFP_KERNEL | __GFP_NOWARN);
+	return *refs ? 0 : -ENOMEM;
+}
+
+/*
+ * Claim @count references, in @few if they have room there, and copy them to
+ * @to while they grant nothing yet. They are counted ahead.
+ */
+int refs_for_user(grant_ref_t **refs, grant_ref_t *few, u32 count, u64 to)
 {
 	int err;
 
-	*refs = few;
-	if (count > FEW_REFS) {
-		if (!fits_grant_table(count))
-			return -ENOSPC;
-		*refs = kvmalloc_array(count, sizeof(**refs),
-				       GFP_KERNEL | __GFP_NOWARN);
-		if (!*refs)
-			return -ENOMEM;
-	}
+	err = room_for_refs(refs, few, count);
+	if (err)
+		return err;
 	err = refs_claim(*refs, count);
 	if (err)
 		goto free;
@@ -214,15 +267,6 @@ free:
 	if (*refs != few)
 		kvfree(*refs);
 	return err;
-}
-
-/*
- * Claim @count references, in @few if they have room there, and copy them to
- * @to while they grant nothing yet.
- */
-int refs_for_user(grant_ref_t **refs, grant_ref_t *few, u32 count, u64 to)
-{
-	return claim_for_user(refs, few, count, to);
 }
 
 long ioctl_share(struct gntalloc_file *file,
@@ -245,13 +289,16 @@ long ioctl_share(struct gntalloc_file *file,
 		return -EINVAL;
 	err = may_grant(file, op.domid);
 	if (!err)
-		err = claim_for_user(&refs, few, op.count, op.refs);
+		err = room_for_refs(&refs, few, op.count);
 	if (err)
 		return err;
 
 	err = share(file, &op, refs);
-	if (err)
-		refs_release(refs, op.count);
+	while (unlikely(err == -EFAULT) && !touch_refs(&op)) {
+		err = -EINTR;
+		if (!fatal_signal_pending(current))
+			err = share(file, &op, refs);
+	}
 	if (refs != few)
 		kvfree(refs);
 	return err;

@@ -259,10 +259,10 @@ static int renew_error(const struct step *step, const struct fd *fd,
 {
 	int error = argument_error(step, &fuzz->m.files[fd->file]);
 
-	if (!error && grant_kind(step) == GRANT_REFS)
-		error = EFAULT;
 	if (!error)
 		error = model_room_error(fd->file, step->n, got);
+	if (!error && grant_kind(step) == GRANT_REFS)
+		error = EFAULT;
 	if (!error && !model_lists(fd->file, (int32_t)index, step->n))
 		error = EINVAL;
 	if (!error && step->how & 1 && model_sealed(fd->file, index, step->n))

@@ -82,8 +82,6 @@ static int share_error(const struct step *step, const struct fd *fd,
 		return EINVAL;
 	if (f->max && f->only != (kind == SHARE_FOREIGN))
 		return EACCES;
-	if (kind == SHARE_REFS)
-		return EFAULT;
 	if (!model_owns(fd->file))
 		return EPERM;
 	for (unsigned int i = 0; i < step->n; i++) {
@@ -91,6 +89,8 @@ static int share_error(const struct step *step, const struct fd *fd,
 			return EBUSY;
 		fill = fill || page[i].copied || !has_page(fd, index + i);
 	}
+	if (kind == SHARE_REFS)
+		return EFAULT;
 	error = model_room_error(fd->file, step->n, 0);
 	/* What it had before it was restricted it may share again. */
 	if (error && (error != EDQUOT || fill))

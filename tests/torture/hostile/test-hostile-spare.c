@@ -361,3 +361,88 @@ void io_across_shares(void **state)
 	close(uffd);
 	close(fd);
 }
+
+/* More than half of the grant table, and how many more it has not room for. */
+#define MOST 20000u
+#define REST 16384u
+
+static struct {
+	struct ioctl_gntalloc_share op;
+	int fd, error;
+} slow;
+
+static void *share_slowly(void *arg)
+{
+	(void)arg;
+	slow.error = ioctl(slow.fd, IOCTL_GNTALLOC_SHARE, &slow.op) ? errno : 0;
+	return NULL;
+}
+
+/* Others get what the table has while a fault of ours is not served. */
+static void one_slow_share(int uffd, const void *zeros, int want)
+{
+	void *to = (void *)(uintptr_t)slow.op.refs;
+	struct uffdio_copy copy = { .dst = slow.op.refs,
+				    .src = (uintptr_t)zeros,
+				    .len = PAGE };
+	int fd = open_device();
+	struct uffd_msg message;
+	pthread_t thread;
+	uint64_t index;
+
+	madvise(to, PAGE, MADV_DONTNEED);
+	pthread_create(&thread, NULL, share_slowly, NULL);
+	assert_int_equal(read(uffd, &message, sizeof(message)),
+			 sizeof(message));
+	assert_int_equal(alloc(fd, REST, &index), 0);
+	close(fd);
+	assert_int_equal(ioctl(uffd, UFFDIO_COPY, &copy), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(slow.error, want);
+}
+
+void faults_that_nobody_serves(void **state)
+{
+	unsigned int limit = (unsigned int)parameter("limit");
+	unsigned int spare_max = (unsigned int)parameter("spare_max");
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	unsigned char *to =
+		mmap(NULL, MOST * sizeof(uint32_t), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ioctl_gntalloc_renew renew = { .count = MOST,
+					      .domid = (uint16_t)domid };
+	static unsigned char zeros[PAGE] __attribute__((aligned(4096)));
+
+	(void)state;
+	slow.fd = open_device();
+	if (!has_arenas(slow.fd))
+		return;
+	assert_true(uffd >= 0);
+	slow.op = (struct ioctl_gntalloc_share){
+		.index = PLACE(0),
+		.addr = (uintptr_t)map(slow.fd, PLACE(0), MOST),
+		.refs = (uintptr_t)to,
+		.count = MOST,
+		.domid = (uint16_t)domid,
+	};
+	waiting(uffd, to);
+	/* More than it may have, */
+	set_parameter("limit", REST);
+	one_slow_share(uffd, zeros, ENOSPC);
+	assert_int_equal(ioctl(slow.fd, IOCTL_GNTALLOC_RENEW, &renew), -1);
+	assert_int_equal(errno, ENOSPC);
+	/* new pages, and those that are spare. */
+	set_parameter("limit", MOST + REST);
+	set_parameter("spare_max", MOST);
+	for (int i = 0; i < 2; i++) {
+		one_slow_share(uffd, zeros, 0);
+		assert_int_equal(unshare_places(slow.fd, PLACE(0), NULL, MOST),
+				 0);
+	}
+	set_parameter("limit", limit);
+	set_parameter("spare_max", spare_max);
+	munmap((void *)(uintptr_t)slow.op.addr, MOST * PAGE);
+	munmap(to, MOST * sizeof(uint32_t));
+	close(uffd);
+	close(slow.fd);
+}

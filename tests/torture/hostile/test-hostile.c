@@ -124,12 +124,13 @@ static const struct hostile_case cases[] = {
 	 * with userfaultfd.
 	 */
 	{ CASE(io_across_shares) },
+	{ CASE(faults_that_nobody_serves) },
 	{ CASE(a_peer_unmaps_meanwhile) },
 	{ CASE(a_peer_guesses) },
 	{ CASE(a_backend_scribbles) },
 };
 #define NUM_CASES (sizeof(cases) / sizeof(*cases))
-#define IN_DOM0 4
+#define IN_DOM0 5
 
 /* Nothing is there before, nor after. */
 static void run_case(void **state)
