@@ -65,7 +65,7 @@ struct lingering {
 
 /* Held by whoever tries pages, which are off the list meanwhile. */
 static DEFINE_MUTEX(reap_lock);
-/* Guards the list, its count and the time to the next try; innermost. */
+/* Guards the list, its count and the time to the next try; our innermost. */
 static DEFINE_SPINLOCK(list_lock);
 static LIST_HEAD(list);
 static unsigned long delay;
@@ -330,12 +330,18 @@ static bool add_up_to(atomic_t *counter, u32 count, unsigned int max)
 	return true;
 }
 
-/* A descriptor that is restricted makes room with what it has itself. */
+/*
+ * A descriptor that is restricted makes room with what it has itself. Where
+ * that cannot help, it costs the others nothing.
+ */
 static int charge_file(struct gntalloc_file *file, u32 count)
 {
 	if (likely(add_up_to(&file->count, count, READ_ONCE(file->max))))
 		return 0;
-	linger_reap();
+	if (count > READ_ONCE(file->max))
+		return -EDQUOT;
+	if (READ_ONCE(file->lingering))
+		linger_reap();
 	do {
 		if (add_up_to(&file->count, count, READ_ONCE(file->max)))
 			return 0;
@@ -355,7 +361,8 @@ int pages_charge(struct gntalloc_file *file, u32 count)
 
 	if (err || charge_all(count))
 		return err;
-	linger_reap();
+	if (count <= READ_ONCE(limit))
+		linger_reap();
 	/* Not in vain. */
 	while ((s64)atomic_read(&used) - atomic_read(&spare_pages) + count <=
 	       READ_ONCE(limit)) {
