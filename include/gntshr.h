@@ -561,11 +561,12 @@ int gntshr_wait_released(gntshr_handle *h, int timeout_ms);
  * @param h	a handle, not NULL
  * @param domid	the only domain that pages can be shared with: 0 to 0x7FEF.
  *		Calls that grant fail for others.
- * @param pages	how many pages there may be at once, lingering ones as well,
- *		and again for each added peer. Calls that grant fail beyond.
+ * @param pages	how many pages there may be at once, 1 at least; lingering ones
+ *		count as well, and again for each added peer. Calls that grant
+ *		fail beyond.
  * @return 0, and what is shared already stays; or -1 with errno, and nothing
  *	changed:
- *	- EINVAL: a wrong domid
+ *	- EINVAL: a wrong domid, or pages is 0
  *	- EACCES: it is restricted already
  *	- EPERM: the handle was inherited through fork
  *	- EBADF: the descriptor was closed by somebody else

@@ -219,7 +219,7 @@ struct ioctl_gntalloc_status {
  * What it has already stays. It cannot be taken back, nor done a second time:
  * EACCES. The stock driver refuses it with ENOTTY.
  *
- * @pages	how many
+ * @pages	how many, 1 at least
  * @domid	the domain
  * @pad		0
  */

@@ -106,6 +106,9 @@ int gntshr_restrict(gntshr_handle *h, uint32_t domid, uint32_t pages)
 
 	if (gntshr_check_owner(h) || gntshr_check_domid(h, domid))
 		return -1;
+	if (!pages)
+		return gntshr_fail(h->logger, EINVAL,
+				   "cannot restrict the descriptor to 0 pages");
 	if (!gntshr_ask(h, IOCTL_GNTALLOC_RESTRICT, &op))
 		return 0;
 	error = errno;

@@ -368,7 +368,7 @@ void restrict_handle(void)
 	rc = gntshr_restrict(handle->h, domid, pages);
 	if (handle->forked)
 		error = EPERM;
-	else if (domid > 0x7FEF)
+	else if (domid > 0x7FEF || !pages)
 		error = EINVAL;
 	else
 		error = or_failed(!fake.has_arenas     ? ENOTSUP

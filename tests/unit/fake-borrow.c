@@ -232,10 +232,13 @@ static int status(int fd, struct ioctl_gntalloc_status *op)
 static int restrict_file(int fd, const struct ioctl_gntalloc_restrict *op)
 {
 	assert(!op->pad);
-	if (restricted[fd - FAKE_FD].is) {
+	errno = 0;
+	if (!op->pages || op->domid > 0x7FEF)
+		errno = EINVAL;
+	else if (restricted[fd - FAKE_FD].is)
 		errno = EACCES;
+	if (errno)
 		return -1;
-	}
 	restricted[fd - FAKE_FD].is = true;
 	restricted[fd - FAKE_FD].domid = op->domid;
 	restricted[fd - FAKE_FD].pages = op->pages;

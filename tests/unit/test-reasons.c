@@ -189,6 +189,8 @@ static void our_driver_says_why(void **state)
 	fake.fail_errno = EINTR;
 	assert_int_equal(gntshr_wait_released(h, 10), -1);
 	assert_said("a signal came", EINTR);
+	assert_int_equal(gntshr_restrict(h, 0, 0), -1);
+	assert_said("to 0 pages", EINVAL);
 	assert_int_equal(gntshr_restrict(h, 0, 5), 0);
 	assert_int_equal(gntshr_restrict(h, 0, 5), -1);
 	assert_said("restricted already", EACCES);

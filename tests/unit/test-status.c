@@ -122,6 +122,9 @@ static void restricts(void **state)
 	errno = 0;
 	assert_int_equal(gntshr_restrict(h, 0x7FF0, 1), -1);
 	assert_int_equal(errno, EINVAL);
+	errno = 0;
+	assert_int_equal(gntshr_restrict(h, 5, 0), -1);
+	assert_int_equal(errno, EINVAL);
 	assert_int_equal(gntshr_restrict(h, 5, 4), 0);
 	errno = 0;
 	assert_int_equal(gntshr_restrict(h, 5, 40), -1);
