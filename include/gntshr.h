@@ -462,6 +462,10 @@ int gntshr_set_peer_notify(gntshr_handle *h, void *addr, uint32_t domid,
  * library never does any of this by itself: the number of the old peer can be
  * a stranger's by then.
  *
+ * The new grants count before the old ones end: leave room for as many pages as
+ * a call renews, below the driver's limit, in the grant table and in what the
+ * descriptor is restricted to, or renew in parts.
+ *
  * @param h	a handle, not NULL
  * @param addr	of a page of a share of any kind; pages from here on. They may
  *		have been taken from their domain by gntshr_remove_peer().
