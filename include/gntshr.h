@@ -76,9 +76,10 @@
  * with EPERM there; it may open a handle of its own.
  * As long as a child neither closes, execs nor exits, it keeps the pages
  * alive, and the peer is not notified when the parent unshares them or dies.
- * That is so even if madvise(pages, count * 4096, MADV_DONTFORK) kept the pages
- * out of the child, for it has the descriptor. What the parent shares after
- * fork the child does not see. Children of vfork(), clone() and _Fork() may
+ * If madvise(pages, count * 4096, MADV_DONTFORK) kept the pages out of the
+ * child, that is so when the parent dies, for the child has the descriptor, but
+ * not when the parent unshares them. What the parent shares after fork the
+ * child does not see. Children of vfork(), clone() and _Fork() may
  * make no call on the handle at all, and lose what the parent unshares.
  *
  * Limits
