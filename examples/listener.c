@@ -30,21 +30,18 @@ static void find(struct xs_handle *xs, uint32_t domid, struct place *place)
 }
 
 /*
- * A copy that was not written to meanwhile; its version, which is read before
- * and, behind the fence, after it. The writer's fence and release are the other
- * halves.
+ * A copy and its version, which is read before and, behind the fence, after it.
+ * The writer's fence and release are the other halves. False if the text was
+ * written meanwhile. To try again at once would be in vain if the writer has
+ * died: an event comes when the text is whole, or nobody is left to write it.
  */
-static uint32_t copy_text(struct broadcast *page, char *text)
+static bool copy_text(struct broadcast *page, char *text, uint32_t *version)
 {
-	uint32_t version;
-
-	do {
-		version = __atomic_load_n(&page->version, __ATOMIC_ACQUIRE);
-		memcpy(text, page->text, MAX_TEXT);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	} while (version & 1 || READ_ONCE(page->version) != version);
+	*version = __atomic_load_n(&page->version, __ATOMIC_ACQUIRE);
+	memcpy(text, page->text, MAX_TEXT);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	text[MAX_TEXT - 1] = '\0';
-	return version;
+	return !(*version & 1) && READ_ONCE(page->version) == *version;
 }
 
 /* Until the page is taken from us, or the broadcaster dies. */
@@ -59,10 +56,10 @@ static void listen_to(xenevtchn_handle *evtchn, struct broadcast *page,
 		wait_event(evtchn, FOREVER);
 		/* First, or a text from before it was cleared may be missed. */
 		alive = __atomic_load_n(&page->alive[index], __ATOMIC_ACQUIRE);
-		version = copy_text(page, text);
-		if (version != last)
+		if (copy_text(page, text, &version) && version != last) {
 			printf("%s\n", text);
-		last = version;
+			last = version;
+		}
 	} while (alive);
 }
 

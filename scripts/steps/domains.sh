@@ -248,7 +248,8 @@ examples() {
 	in_xen examples --timeout 900 --guest pv --guest pvh --guest pvh \
 		--guest-memory 160 --add "$top/tests/peers/in-domain" \
 		--add "$top/tests/peers/remote.sh" \
-		$(program peer; for name in launcher pool broadcast; do
+		--add "$tree/tools/gntshr" $(program peer; program hold-port
+		for name in launcher pool broadcast; do
 			echo "--add $top/tests/system/test-$name"
 		done; for name in launcher confined pool compositor \
 			broadcast listener; do
