@@ -122,7 +122,7 @@ static void describe_table(char *text, size_t size)
 
 static void explain_no_space(struct gntshr_handle *h, uint32_t count)
 {
-	unsigned long limit, used;
+	unsigned long limit, used, spare;
 	char table[96];
 
 	if (gntshr_sys_parameter("limit", &limit)) {
@@ -143,6 +143,9 @@ static void explain_no_space(struct gntshr_handle *h, uint32_t count)
 			count, limit, table);
 		return;
 	}
+	/* Whoever needs spare pages gets them. */
+	if (!gntshr_sys_parameter("spare", &spare))
+		used -= spare < used ? spare : used;
 	if (used > limit || count > limit - used) {
 		gntshr_fail(
 			h->logger, ENOSPC,

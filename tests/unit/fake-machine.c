@@ -39,7 +39,11 @@ int gntshr_sys_parameter(const char *name, unsigned long *value)
 		return 0;
 	}
 	if (!strcmp(name, "used") && fake.tells_used) {
-		*value = fake_next_page - fake.released;
+		*value = fake_next_page - fake.released + fake.spare_elsewhere;
+		return 0;
+	}
+	if (!strcmp(name, "spare") && fake.tells_spare) {
+		*value = fake.spare_elsewhere;
 		return 0;
 	}
 	*value = 1;

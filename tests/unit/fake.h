@@ -113,9 +113,12 @@ struct fake {
 	void *arena_place;
 	/* The last ALLOC. */
 	uint32_t domid, flags, count;
-	/* What the machine says of itself; limit 0: no such parameter. */
-	unsigned long limit;
-	bool tells_used, hypercalls;
+	/*
+	 * What the machine says of itself; limit 0: no such parameter. Others
+	 * may have spare pages, which count as used.
+	 */
+	unsigned long limit, spare_elsewhere;
+	bool tells_used, tells_spare, hypercalls;
 	/*
 	 * Where the processor has Xen's leaves, if anywhere, how many follow
 	 * the first, and what they tell; how often it was asked.

@@ -89,7 +89,7 @@ static void sharing_says_why(void **state)
 
 static void no_space_says_which(void **state)
 {
-	gntshr_handle *h = gntshr_open(fake_logger(), 0);
+	gntshr_handle *h = gntshr_open(fake_logger(), GNTSHR_OPEN_UNMAP);
 	uint32_t refs[10];
 
 	(void)state;
@@ -113,6 +113,25 @@ static void no_space_says_which(void **state)
 	fake.frames = fake.max_frames = 64;
 	share_fails();
 	assert_said("64 of at most 64 frames", ENOSPC);
+
+	/* Spare pages would serve, so they are not what is missing. */
+	fake.tells_spare = true;
+	fake.spare_elsewhere = 995;
+	share_fails();
+	assert_said("64 of at most 64 frames", ENOSPC);
+	fake.limit = 9;
+	share_fails();
+	assert_said("driver's limit is 9 pages and 0 are in use", ENOSPC);
+	/* One is read after the other, and may be more by then: 0 and -1. */
+	assert_non_null(gntshr_share_pages(h, 0, 1, refs, 0));
+	fake.spare_elsewhere = -1ul;
+	share_fails();
+	assert_said("driver's limit is 9 pages and 0 are in use", ENOSPC);
+	fake.tells_spare = false;
+	fake.spare_elsewhere = 4;
+	share_fails();
+	assert_said("driver's limit is 9 pages and 5 are in use", ENOSPC);
+	fake.limit = 1000;
 
 	/* The stock driver: both are possible. */
 	fake.tells_used = false;
