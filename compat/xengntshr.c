@@ -116,7 +116,11 @@ void *xengntshr_share_page_notify(xengntshr_handle *xgs, uint32_t domid,
 					notify_offset, notify_port);
 }
 
-/* The handle may be closed already, or another one; it is munmap() then. */
+/*
+ * The handle may be closed already, or another one; it is munmap() then. What
+ * was ended before is still mapped, and stays so: a hole there could come to be
+ * somebody else's.
+ */
 int xengntshr_unshare(xengntshr_handle *xgs, void *start_address,
 		      uint32_t count)
 {
@@ -125,6 +129,9 @@ int xengntshr_unshare(xengntshr_handle *xgs, void *start_address,
 
 	if (h) {
 		error = gntshr_arena_unshare(h, start_address, count);
+		if (error == EINVAL &&
+		    gntshr_arena_has_ended(h, start_address, count))
+			error = 0;
 		pthread_mutex_unlock(&h->lock);
 	}
 	if (error == EINVAL)

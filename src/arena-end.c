@@ -49,7 +49,7 @@ static struct gntshr_arena *alloc_arena(uint64_t places)
  */
 bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
 {
-	uint64_t places = PLACES, all = 0;
+	uint64_t places = PLACES, all = 0, place;
 	struct gntshr_arena *arena;
 
 	if (h->alone) {
@@ -74,7 +74,8 @@ bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
 		h->alone = ALONE;
 		return false;
 	}
-	arena->index = GNTALLOC_ARENA + h->next_place * GNTSHR_PAGE_SIZE;
+	place = h->held ? gntshr_held_places(places) : h->next_place;
+	arena->index = GNTALLOC_ARENA + place * GNTSHR_PAGE_SIZE;
 	arena->addr =
 		gntshr_sys_mmap(h->fd, gntshr_arena_size(arena), arena->index);
 	if (arena->addr == MAP_FAILED) {
@@ -109,7 +110,7 @@ static int dealloc_slot(struct gntshr_handle *h, struct gntshr_slot *slot)
 }
 
 /* If that fails it is tried once more, as some memory may be there again. */
-static int unmap(char *begin, const char *end)
+int gntshr_unmap(char *begin, const char *end)
 {
 	size_t size = (size_t)(end - begin);
 	int error;
@@ -126,7 +127,7 @@ static int unmap(char *begin, const char *end)
  * What is still mapped of an arena goes, but for runs of this and later kinds.
  * Returns 0 or an errno.
  */
-static int unmap_rest(struct gntshr_arena *arena, enum gntshr_kind stays)
+int gntshr_arena_unmap_rest(struct gntshr_arena *arena, enum gntshr_kind stays)
 {
 	struct gntshr_slot slot = { .arena = arena };
 	char *begin = arena->addr;
@@ -135,11 +136,11 @@ static int unmap_rest(struct gntshr_arena *arena, enum gntshr_kind stays)
 	for (; slot.first < arena->used; slot.first += slot.count) {
 		if (gntshr_places_run(&slot) < stays)
 			continue;
-		if (unmap(begin, gntshr_slot_addr(&slot)))
+		if (gntshr_unmap(begin, gntshr_slot_addr(&slot)))
 			error = errno;
 		begin = gntshr_slot_addr(&slot) + gntshr_slot_size(&slot);
 	}
-	if (unmap(begin, arena->addr + gntshr_arena_size(arena)))
+	if (gntshr_unmap(begin, arena->addr + gntshr_arena_size(arena)))
 		error = errno;
 	return error;
 }
@@ -156,7 +157,7 @@ static int end_arena(struct gntshr_handle *h, struct gntshr_arena *arena)
 	if (!h->forked) {
 		if (arena->holed)
 			return 0;
-		error = unmap_rest(arena, GNTSHR_GONE);
+		error = gntshr_arena_unmap_rest(arena, GNTSHR_GONE);
 	}
 	while (*link != arena)
 		link = &(*link)->next;
@@ -172,12 +173,12 @@ static int end_share(struct gntshr_handle *h, struct gntshr_slot *slot)
 	return gntshr_arena_end_share(h, slot);
 }
 
-/* A share ends in an arena that a child has a copy of; that may go then. */
+/* A share ends by unmapping it; its arena may go then, or at the end. */
 int gntshr_arena_part(struct gntshr_handle *h, struct gntshr_slot *slot)
 {
 	if (dealloc_slot(h, slot))
 		return -1;
-	if (!--slot->arena->shares)
+	if (!--slot->arena->shares && (!h->held || gntshr_arenas_are_whole(h)))
 		end_arena(h, slot->arena);
 	return 0;
 }
@@ -208,11 +209,6 @@ static void make_hole(struct gntshr_handle *h, struct gntshr_arena *arena,
 	}
 }
 
-static uint32_t place_at(const struct gntshr_arena *arena, const char *addr)
-{
-	return (uint32_t)((size_t)(addr - arena->addr) / GNTSHR_PAGE_SIZE);
-}
-
 void gntshr_arenas_end_stale(struct gntshr_handle *h, const char *addr,
 			     size_t size)
 {
@@ -224,9 +220,19 @@ void gntshr_arenas_end_stale(struct gntshr_handle *h, const char *addr,
 		const char *behind = addr + size < end ? addr + size : end;
 
 		if (first < behind)
-			make_hole(h, arena, place_at(arena, first),
-				  place_at(arena, behind));
+			make_hole(h, arena, gntshr_place_at(arena, first),
+				  gntshr_place_at(arena, behind));
 	}
+}
+
+bool gntshr_arena_has(const struct gntshr_arena *arena,
+		      const struct gntshr_mapping *mapping)
+{
+	size_t before = (size_t)(mapping->addr - arena->addr);
+
+	return before < gntshr_arena_size(arena) &&
+	       mapping->size <= gntshr_arena_size(arena) - before &&
+	       mapping->offset == arena->index + before;
 }
 
 bool gntshr_arenas_have(struct gntshr_handle *h,
@@ -234,14 +240,9 @@ bool gntshr_arenas_have(struct gntshr_handle *h,
 {
 	struct gntshr_arena *arena;
 
-	for (arena = h->arenas; arena; arena = arena->next) {
-		size_t before = (size_t)(mapping->addr - arena->addr);
-
-		if (before < gntshr_arena_size(arena) &&
-		    mapping->size <= gntshr_arena_size(arena) - before &&
-		    mapping->offset == arena->index + before)
+	for (arena = h->arenas; arena; arena = arena->next)
+		if (gntshr_arena_has(arena, mapping))
 			return true;
-	}
 	return false;
 }
 
@@ -305,18 +306,4 @@ void gntshr_arenas_forget(struct gntshr_handle *h)
 		h->arenas = arena->next;
 		free(arena);
 	}
-}
-
-/*
- * Leave the shares of a held handle to their mappings. Where something else was
- * found in an arena nothing of it is unmapped.
- */
-void gntshr_arenas_leave(struct gntshr_handle *h)
-{
-	struct gntshr_arena *arena;
-
-	for (arena = h->arenas; arena; arena = arena->next)
-		if (!arena->holed)
-			unmap_rest(arena, GNTSHR_SHARED);
-	gntshr_arenas_forget(h);
 }

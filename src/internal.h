@@ -118,7 +118,7 @@ enum gntshr_kind {
  *		are named, for the program may have unmapped the memory
  * @peers	added ones, in no order
  * @arenas	the newest first
- * @next_place	in the next arena
+ * @next_place	in the next arena, unless held
  * @no_arenas	the driver has none, or they are not wanted
  * @held	a share is its mapping, whatever ends that: the driver does not
  *		list it, and there is no table; for compat/
@@ -193,6 +193,18 @@ static inline bool gntshr_arena_takes(const struct gntshr_arena *arena)
 	return !arena->forked && !arena->holed;
 }
 
+static inline uint32_t gntshr_place_at(const struct gntshr_arena *arena,
+				       const char *addr)
+{
+	return (uint32_t)((size_t)(addr - arena->addr) / GNTSHR_PAGE_SIZE);
+}
+
+static inline char *gntshr_place_addr(const struct gntshr_arena *arena,
+				      uint32_t place)
+{
+	return arena->addr + (size_t)place * GNTSHR_PAGE_SIZE;
+}
+
 /*
  * Whether shares end by unmapping that part of it: a child has copies of the
  * pages, and what it has shall stay. In a hole is nothing to unmap.
@@ -225,10 +237,20 @@ void gntshr_arenas_end_stale(struct gntshr_handle *h, const char *addr,
 			     size_t size);
 bool gntshr_arenas_have(struct gntshr_handle *h,
 			const struct gntshr_mapping *mapping);
+bool gntshr_arena_has(const struct gntshr_arena *arena,
+		      const struct gntshr_mapping *mapping);
+int gntshr_unmap(char *begin, const char *end);
+int gntshr_arena_unmap_rest(struct gntshr_arena *arena, enum gntshr_kind stays);
 void gntshr_arenas_retire(struct gntshr_handle *h);
-void gntshr_arenas_leave(struct gntshr_handle *h);
 int gntshr_arenas_end(struct gntshr_handle *h);
 void gntshr_arenas_forget(struct gntshr_handle *h);
+
+/* arena-held.c: with the lock held */
+uint64_t gntshr_held_places(uint64_t count);
+bool gntshr_arenas_are_whole(struct gntshr_handle *h);
+bool gntshr_arena_has_ended(struct gntshr_handle *h, const char *addr,
+			    uint32_t count);
+void gntshr_arenas_leave(struct gntshr_handle *h);
 
 /* domid.c */
 bool gntshr_cpuid_domid(uint32_t *domid);

@@ -17,12 +17,15 @@
 /* An arena, or what is left of one; free if it has no places. */
 static struct piece {
 	unsigned char *addr;
-	unsigned int first, count;
+	uint64_t first;
+	unsigned int count;
 	int fd;
 } pieces[PIECES];
 
 /* The page that a place has or had, plus 1. */
 static unsigned int *places[FILES];
+/* The first place that the file had. */
+static uint64_t first_place[FILES];
 static uint32_t dice;
 
 /* Whether a page goes for no reason that the library could know. */
@@ -34,7 +37,8 @@ static bool vanishes(void)
 
 static unsigned int *place(int fd, uint64_t index)
 {
-	uint64_t n = (index - GNTALLOC_ARENA) / PAGE;
+	uint64_t n =
+		(index - GNTALLOC_ARENA) / PAGE - first_place[fd - FAKE_FD];
 
 	assert(index >= GNTALLOC_ARENA && index % PAGE == 0 && n < PLACES);
 	return &places[fd - FAKE_FD][n];
@@ -71,7 +75,7 @@ static void add(struct piece piece)
 
 void *fake_arena_make(int fd, size_t size, uint64_t index)
 {
-	unsigned int first = (unsigned int)((index - GNTALLOC_ARENA) / PAGE);
+	uint64_t first = (index - GNTALLOC_ARENA) / PAGE;
 	unsigned char *addr =
 		mmap(fake.arena_place, size, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
@@ -81,15 +85,16 @@ void *fake_arena_make(int fd, size_t size, uint64_t index)
 	assert(addr != MAP_FAILED);
 	fake.arena_place = NULL;
 	assert(size && size % PAGE == 0);
-	if (!places[fd - FAKE_FD])
+	if (!places[fd - FAKE_FD]) {
+		first_place[fd - FAKE_FD] = first;
 		places[fd - FAKE_FD] = mmap(
 			NULL, PLACES * sizeof(**places), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	}
 	assert(places[fd - FAKE_FD] != MAP_FAILED);
 	/* The library gives each its own. */
 	for (size_t i = size; i; i -= PAGE)
-		assert(!places[fd - FAKE_FD][first + i / PAGE - 1]);
-	assert(first + size / PAGE <= PLACES);
+		assert(!*place(fd, index + i - PAGE));
 	add((struct piece){ .addr = addr,
 			    .first = first,
 			    .count = (unsigned int)(size / PAGE),
@@ -129,6 +134,18 @@ static void drop_spare(struct fake_page *page)
 	page->spare = false;
 	page->addr = NULL;
 	fake.spare--;
+}
+
+void fake_take_spare(void)
+{
+	for (unsigned int i = 0; i < fake_next_page; i++) {
+		if (!fake_pages[i].spare)
+			continue;
+		nowhere(fake_pages[i].addr, PAGE);
+		drop_spare(&fake_pages[i]);
+		return;
+	}
+	assert(!"a spare page");
 }
 
 static void decay(int fd)
@@ -301,8 +318,8 @@ unsigned int fake_arena_list(struct gntshr_mapping *mappings)
 			mappings[n++] = (struct gntshr_mapping){
 				.addr = (char *)pieces[i].addr,
 				.size = (size_t)pieces[i].count * PAGE,
-				.offset = GNTALLOC_ARENA +
-					  (uint64_t)pieces[i].first * PAGE,
+				.offset =
+					GNTALLOC_ARENA + pieces[i].first * PAGE,
 			};
 	return n;
 }

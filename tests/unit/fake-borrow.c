@@ -202,6 +202,15 @@ static int revoke(int fd, const struct ioctl_gntalloc_revoke *op)
 	return 0;
 }
 
+static uint32_t count_spare(int fd)
+{
+	uint32_t n = 0;
+
+	for (unsigned int i = 0; i < fake_next_page; i++)
+		n += fake_pages[i].fd == fd && fake_pages[i].spare;
+	return n;
+}
+
 static bool comes_back(void)
 {
 	if (fake.lingering && fake.now_ms >= fake.back_at_ms) {
@@ -219,7 +228,7 @@ static int status(int fd, struct ioctl_gntalloc_status *op)
 	*op = (struct ioctl_gntalloc_status){
 		.returned = fake.is_back,
 		.listed = count_pages(fd),
-		.spare = fake.spare,
+		.spare = count_spare(fd),
 		.lingering = fake.lingering,
 		.restores = fake.restores,
 		.flags = op->flags,

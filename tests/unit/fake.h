@@ -92,6 +92,8 @@ struct fake {
 	bool decays;
 	/* The program unmapped something itself. */
 	bool meddled;
+	/* How often the list of mappings was asked for. */
+	unsigned int looks;
 	/* If the list of mappings fails: how many it tells before. */
 	unsigned int mappings_told;
 	/* Grants that were added to pages. */
@@ -177,6 +179,9 @@ void fake_fork(void);
  * MADV_DONTFORK comes to in a child.
  */
 void fake_program_unmaps(void *addr, size_t size);
+
+/* The driver takes a spare page back. */
+void fake_take_spare(void);
 
 /* Whether an arena has this byte. */
 bool fake_in_arena(const void *addr);

@@ -107,6 +107,204 @@ static void close_knows_what_is_not_ours(void **state)
 	assert_int_equal(munmap(pages, 2 * PAGE), 0);
 }
 
+/* What somebody else maps where the program unmapped what had ended. */
+static char *map_other(char *addr)
+{
+	char *other = mmap(addr, PAGE, PROT_READ,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	assert_ptr_equal(other, addr);
+	return other;
+}
+
+static void assert_is_there(char *other)
+{
+	assert_int_equal(msync(other, PAGE, MS_ASYNC), 0);
+}
+
+/*
+ * Five shares: the second and the fourth one ended, and the program ended the
+ * former once more by munmap(), so that another library could get its place.
+ */
+static char *end_by_munmap_too(xengntshr_handle *h, char *pages[5])
+{
+	uint32_t ref;
+
+	for (int i = 0; i < 5; i++)
+		pages[i] = xengntshr_share_pages(h, 0, 1, &ref, 1);
+	assert_int_equal(xengntshr_unshare(h, pages[1], 1), 0);
+	assert_int_equal(xengntshr_unshare(h, pages[3], 1), 0);
+	fake_program_unmaps(pages[1], PAGE);
+	assert_int_equal(fake.spare, 1);
+	return map_other(pages[1]);
+}
+
+static void assert_only_shares_stay(char *pages[5], char *other)
+{
+	assert_int_equal(fake.spare, 0);
+	assert_int_equal(fake.mapped, 3);
+	assert_true(fake_in_arena(pages[0]));
+	assert_true(fake_in_arena(pages[2]));
+	assert_true(fake_in_arena(pages[4]));
+	assert_int_equal(fake.arenas, 3);
+	assert_is_there(other);
+	munmap(other, PAGE);
+	for (int i = 0; i < 5; i += 2)
+		unmap(pages[i], 1);
+}
+
+static void close_leaves_others_alone(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	char *pages[5], *other = end_by_munmap_too(h, pages);
+
+	(void)state;
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_only_shares_stay(pages, other);
+}
+
+static void fork_leaves_others_alone(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	char *pages[5], *other = end_by_munmap_too(h, pages);
+
+	(void)state;
+	fake_fork();
+	assert_only_shares_stay(pages, other);
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+/* A child has it from its parent. */
+static void a_child_leaves_others_alone(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	char *pages[5], *other = end_by_munmap_too(h, pages);
+	uint32_t ref;
+	char *page;
+
+	(void)state;
+	fake.children_share = true;
+	fake_become_child();
+	page = xengntshr_share_pages(h, 0, 1, &ref, 1);
+	assert_non_null(page);
+	assert_int_equal(xengntshr_unshare(h, page, 1), 0);
+	assert_only_shares_stay(pages, other);
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+/* A share that the driver does not end is the last one of its arena. */
+static void the_last_share_leaves_others_alone(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t ref;
+	char *pages[2], *other;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		pages[i] = xengntshr_share_pages(h, 0, 1, &ref, 1);
+	assert_int_equal(xengntshr_unshare(h, pages[0], 1), 0);
+	fake_program_unmaps(pages[0], PAGE);
+	other = map_other(pages[0]);
+	fake.fail_errno = EBUSY;
+	fake.fail_at = fake.steps + 1;
+	assert_int_equal(xengntshr_unshare(h, pages[1], 1), 0);
+	assert_int_equal(fake.failed, FAKE_UNSHARE);
+	assert_is_there(other);
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(fake.arenas, 0);
+	assert_is_there(other);
+	munmap(other, PAGE);
+}
+
+/* Another handle may have the whole place, and what it has the same index. */
+static void close_leaves_other_handles_alone(void **state)
+{
+	xengntshr_handle *h = xengntshr_open(fake_logger(), 0), *other;
+	static uint32_t refs[1024];
+	char *pages = xengntshr_share_pages(h, 0, 1024, refs, 1), *page;
+
+	(void)state;
+	assert_true(fake_page(refs[0])->in_arena);
+	assert_int_equal(xengntshr_unshare(h, pages, 1024), 0);
+	fake_program_unmaps(pages, 1024 * PAGE);
+	fake.arena_place = pages;
+	other = open_handle();
+	assert_null(fake.arena_place);
+	page = xengntshr_share_pages(other, 0, 1, refs, 1);
+	assert_ptr_equal(page, pages);
+	fake_fork();
+	assert_int_equal(fake.mapped, 1);
+	assert_true(fake_in_arena(page));
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(fake.mapped, 1);
+	assert_int_equal(xengntshr_unshare(other, page, 1), 0);
+	assert_int_equal(xengntshr_close(other), 0);
+}
+
+/* Ended twice, it ended; it is still in its place, and serves. */
+static void what_ended_stays_so(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t refs[3], steps;
+	char *pages = xengntshr_share_pages(h, 0, 3, refs, 1);
+
+	(void)state;
+	assert_int_equal(xengntshr_unshare(h, pages, 3), 0);
+	steps = fake.steps;
+	assert_int_equal(xengntshr_unshare(h, pages, 3), 0);
+	assert_int_equal(xengntshr_unshare(h, pages + PAGE, 2), 0);
+	assert_int_equal(xengntshr_unshare(h, pages + 8 * PAGE, 1), 0);
+	assert_int_equal(fake.steps, steps);
+	assert_int_equal(fake.spare, 3);
+	assert_ptr_equal(xengntshr_share_pages(h, 0, 3, refs, 1), pages);
+	/* In a share it is what munmap() would do. */
+	assert_int_equal(xengntshr_unshare(h, pages + 2 * PAGE, 1), 0);
+	assert_int_equal(fake.mapped, 2);
+	assert_int_equal(xengntshr_unshare(h, pages, 2), 0);
+	assert_int_equal(fake.mapped, 0);
+	assert_int_equal(xengntshr_close(h), 0);
+}
+
+/* Only where pages are missing that were spare it matters what is mapped. */
+static void close_looks_where_it_must(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t refs[4];
+	char *pages = xengntshr_share_pages(h, 0, 4, refs, 1);
+
+	(void)state;
+	assert_int_equal(xengntshr_unshare(h, pages, 4), 0);
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(fake.looks, 0);
+
+	h = open_handle();
+	pages = xengntshr_share_pages(h, 0, 4, refs, 1);
+	assert_int_equal(xengntshr_unshare(h, pages, 4), 0);
+	/* The driver has taken it back, as if idle. */
+	fake_take_spare();
+	assert_int_equal(fake.spare, 3);
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(fake.looks, 1);
+	assert_int_equal(fake.arenas, 0);
+	assert_int_equal(fake.spare, 0);
+}
+
+/* What cannot be looked at stays. */
+static void close_may_not_look(void **state)
+{
+	xengntshr_handle *h = open_handle();
+	char *pages[5], *other = end_by_munmap_too(h, pages);
+
+	(void)state;
+	fake.fail_at = fake.steps + 2;
+	fake.mappings_told = 0;
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(fake.failed, FAKE_MAPPINGS);
+	assert_is_there(other);
+	munmap(other, PAGE);
+	fake_program_unmaps(pages[0], 1024 * PAGE);
+}
+
 /* What the driver does not unshare, as a child has copies, is unmapped. */
 static void refused_shares_are_unmapped(void **state)
 {
@@ -220,6 +418,14 @@ int main(void)
 		test(close_leaves_shares_alone),
 		test(something_else_is_there),
 		test(close_knows_what_is_not_ours),
+		test(close_leaves_others_alone),
+		test(fork_leaves_others_alone),
+		test(a_child_leaves_others_alone),
+		test(the_last_share_leaves_others_alone),
+		test(close_leaves_other_handles_alone),
+		test(what_ended_stays_so),
+		test(close_looks_where_it_must),
+		test(close_may_not_look),
 		test(refused_shares_are_unmapped),
 		test(has_no_arena),
 		test(fork_leaves_shares_alone),
