@@ -76,8 +76,7 @@ bool gntshr_arena_make(struct gntshr_handle *h, struct gntshr_slot *slot)
 	}
 	place = h->held ? gntshr_held_places(places) : h->next_place;
 	arena->index = GNTALLOC_ARENA + place * GNTSHR_PAGE_SIZE;
-	arena->addr =
-		gntshr_sys_mmap(h->fd, gntshr_arena_size(arena), arena->index);
+	arena->addr = gntshr_map(h, gntshr_arena_size(arena), arena->index);
 	if (arena->addr == MAP_FAILED) {
 		note_refusal(h, errno);
 		free(arena);

@@ -15,10 +15,7 @@ static void from_slot(struct gntshr_slot *slot, struct gntshr_share *share)
 	};
 }
 
-/*
- * The share that has this byte. The caller's memory comes last: a mapping of
- * the device that is there now is what the program means.
- */
+/* The share that has this byte. No pages lie where memory is shared. */
 bool gntshr_find(struct gntshr_handle *h, const char *addr,
 		 struct gntshr_share *share)
 {

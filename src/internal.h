@@ -326,6 +326,7 @@ void gntshr_grants_end_stale(struct gntshr_handle *h, uint64_t page,
 int gntshr_grants_drop(struct gntshr_handle *h);
 
 /* memory.c: with the lock held */
+void *gntshr_map(struct gntshr_handle *h, size_t size, uint64_t index);
 int gntshr_memory_unshare(struct gntshr_handle *h, const char *addr,
 			  uint32_t count);
 int gntshr_memory_drop(struct gntshr_handle *h);
@@ -359,7 +360,7 @@ int gntshr_sys_ioctl(int fd, unsigned long request, void *arg);
 int gntshr_sys_fcntl(int fd, int command, int arg);
 int gntshr_sys_poll(int fd, short events, int timeout_ms);
 int64_t gntshr_sys_now_ms(void);
-void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset);
+void *gntshr_sys_mmap(void *hint, int fd, size_t size, uint64_t offset);
 int gntshr_sys_munmap(void *addr, size_t size);
 int gntshr_sys_mappings(int fd, gntshr_mapping_fn *found, void *arg);
 long gntshr_sys_page_size(void);

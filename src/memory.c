@@ -4,9 +4,43 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "internal.h"
 #include "xen-gntalloc.h"
+
+/*
+ * Map what the driver knows by @index. A share of memory lasts when the program
+ * has unmapped that, and its addresses are its name: pages never lie there.
+ * Below or above, farther and farther, there is place in the end.
+ */
+void *gntshr_map(struct gntshr_handle *h, size_t size, uint64_t index)
+{
+	char *addr = gntshr_sys_mmap(NULL, h->fd, size, index);
+	struct gntshr_share *there;
+	uintptr_t way = size, near;
+	bool above = false;
+
+	for (; h->memory && addr != MAP_FAILED; above = !above) {
+		there = gntshr_table_overlap(&h->memory, addr, size);
+		if (!there)
+			break;
+		if (gntshr_unmap(addr, addr + size))
+			return MAP_FAILED;
+		if (!way) {
+			errno = ENOMEM;
+			return MAP_FAILED;
+		}
+		near = (uintptr_t)there->addr - way;
+		if (above) {
+			near = (uintptr_t)there->addr +
+			       gntshr_share_size(there) + way - size;
+			way *= 2;
+		}
+		addr = gntshr_sys_mmap((void *)near, h->fd, size, index);
+	}
+	return addr;
+}
 
 static int check_memory(struct gntshr_handle *h, const void *addr,
 			uint32_t count)

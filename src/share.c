@@ -120,8 +120,7 @@ static void *make_mapping(struct gntshr_handle *h,
 
 	share->count = op->count;
 	share->index = op->index;
-	share->addr =
-		gntshr_sys_mmap(h->fd, gntshr_share_size(share), share->index);
+	share->addr = gntshr_map(h, gntshr_share_size(share), share->index);
 	if (share->addr == MAP_FAILED)
 		goto undo;
 	if (notify->action) {

@@ -63,9 +63,10 @@ int64_t gntshr_sys_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
+/* At @hint if nothing is there and it is not NULL, else anywhere. */
+void *gntshr_sys_mmap(void *hint, int fd, size_t size, uint64_t offset)
 {
-	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+	return mmap(hint, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		    (off_t)offset);
 }
 

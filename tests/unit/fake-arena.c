@@ -73,11 +73,12 @@ static void add(struct piece piece)
 	fake.arenas++;
 }
 
-void *fake_arena_make(int fd, size_t size, uint64_t index)
+void *fake_arena_make(void *hint, int fd, size_t size, uint64_t index)
 {
 	uint64_t first = (index - GNTALLOC_ARENA) / PAGE;
 	unsigned char *addr =
-		mmap(fake.arena_place, size, PROT_NONE,
+		mmap(fake.arena_place ? fake.arena_place : hint, size,
+		     PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 			     (fake.arena_place ? MAP_FIXED_NOREPLACE : 0),
 		     -1, 0);

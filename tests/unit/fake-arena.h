@@ -29,7 +29,7 @@ void fake_settle(struct fake_page *page);
 void fake_arenas_setup(void);
 /* The next descriptor with this number knows nothing of them. */
 void fake_arenas_close(int fd);
-void *fake_arena_make(int fd, size_t size, uint64_t index);
+void *fake_arena_make(void *hint, int fd, size_t size, uint64_t index);
 int fake_arena_share(int fd, const struct ioctl_gntalloc_share *op);
 int fake_arena_unshare(int fd, const struct ioctl_gntalloc_unshare *op);
 /* SHARE failed: what it leaves. */

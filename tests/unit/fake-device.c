@@ -183,7 +183,7 @@ int fake_ioctl(int fd, unsigned long request, void *arg)
 	}
 }
 
-void *fake_map(int fd, size_t size, uint64_t offset)
+void *fake_map(void *hint, int fd, size_t size, uint64_t offset)
 {
 	struct fake_page *page = fake_find(fd, offset);
 	const struct fake_page *mapping = page;
@@ -192,7 +192,8 @@ void *fake_map(int fd, size_t size, uint64_t offset)
 	for (size_t i = 0; i < size; i += GNTSHR_PAGE_SIZE)
 		assert(fake_find(fd, offset + i) &&
 		       !fake_find(fd, offset + i)->unmappable);
-	addr = mmap(fake.place, size, PROT_READ | PROT_WRITE,
+	addr = mmap(fake.place ? fake.place : hint, size,
+		    PROT_READ | PROT_WRITE,
 		    MAP_SHARED | (fake.place ? MAP_FIXED_NOREPLACE : 0),
 		    fake_memory_fd, (off_t)offset);
 	assert(addr != MAP_FAILED);

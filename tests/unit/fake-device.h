@@ -22,7 +22,7 @@ void fake_borrow_close(int fd);
 int fake_restricted(int fd, uint32_t domid, uint32_t count);
 /* Whoever ends pages has ended what was added to them. */
 void fake_assert_alone(const struct fake_page *page);
-void *fake_map(int fd, size_t size, uint64_t offset);
+void *fake_map(void *hint, int fd, size_t size, uint64_t offset);
 void fake_unmap(unsigned char *addr, size_t size);
 
 #endif

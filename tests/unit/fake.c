@@ -134,7 +134,7 @@ int gntshr_sys_ioctl(int fd, unsigned long request, void *arg)
 	return rc;
 }
 
-void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
+void *gntshr_sys_mmap(void *hint, int fd, size_t size, uint64_t offset)
 {
 	bool arena = offset & GNTALLOC_ARENA;
 	unsigned char *addr = MAP_FAILED;
@@ -151,9 +151,9 @@ void *gntshr_sys_mmap(int fd, size_t size, uint64_t offset)
 	__real_pthread_mutex_lock(&lock);
 	assert(*file(fd) == OPEN || fake.children_share);
 	if (!arena)
-		addr = fake_map(fd, size, offset);
+		addr = fake_map(hint, fd, size, offset);
 	else if (*file(fd) == OPEN && !fake.no_arena)
-		addr = fake_arena_make(fd, size, offset);
+		addr = fake_arena_make(hint, fd, size, offset);
 	else
 		errno = EPERM;
 	__real_pthread_mutex_unlock(&lock);

@@ -135,30 +135,86 @@ static void does_not_overlap(void **state)
 	assert_int_equal(fake.listed, 3);
 }
 
-/*
- * Where the program unmapped it a share of pages may come to lie. Then that is
- * what an address means, and the memory is found when it is gone.
- */
-static void outlives_its_addresses(void **state)
+/* Where the program unmapped it no share of pages comes to lie. */
+static void keeps_its_addresses(void **state)
 {
+	static const struct {
+		uint32_t count, at;
+	} shares[] = { { PAGES, PAGES }, { 1, 2 * PAGES - 1 }, { 9, 0 } };
+	char *large = mmap(NULL, 3 * PAGES * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *within = large + PAGES * PAGE, *pages;
+	uint32_t more[2 * PAGES];
+
+	(void)state;
+	h->no_arenas = true;
+	assert_int_equal(gntshr_share_memory(h, 0, within, PAGES, refs, 1), 0);
+	assert_int_equal(gntshr_add_peer(h, within, 1, 5, refs + 8, 1), 0);
+	munmap(large, 3 * PAGES * PAGE);
+	for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
+		uint32_t count = shares[i].count;
+
+		fake.place = large + shares[i].at * PAGE;
+		pages = gntshr_share_pages(h, 0, count, more, 1);
+		assert_null(fake.place);
+		assert_non_null(pages);
+		assert_true(pages + count * PAGE <= within ||
+			    pages >= within + PAGES * PAGE);
+		assert_ptr_equal(fake_page(more[0])->addr, pages);
+		assert_int_equal(gntshr_unshare(h, pages, count), 0);
+		assert_int_equal(fake.listed, 1 + 1 + PAGES);
+	}
+	assert_int_equal(gntshr_unshare(h, within, PAGES), 0);
+	assert_int_equal(fake.listed, 1);
+	assert_int_equal(fake.added, 0);
+	/* It has ended, and they are free. */
+	fake.place = within;
+	assert_ptr_equal(gntshr_share_pages(h, 0, PAGES, more, 1), within);
+	assert_int_equal(gntshr_unshare(h, within, PAGES), 0);
+}
+
+/* Nor an arena. */
+static void keeps_its_addresses_from_arenas(void **state)
+{
+	char *large = mmap(NULL, 1024 * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *page;
+
+	(void)state;
+	assert_int_equal(
+		gntshr_share_memory(h, 0, large + 1023 * PAGE, 1, refs, 1), 0);
+	munmap(large, 1024 * PAGE);
+	fake.arena_place = large;
+	page = gntshr_share_pages(h, 0, 1, refs, 1);
+	assert_null(fake.arena_place);
+	assert_true(fake_page(refs[0])->in_arena);
+	assert_false(fake_in_arena(large + 1023 * PAGE));
+	assert_int_equal(gntshr_unshare(h, page, 1), 0);
+	assert_int_equal(gntshr_unshare(h, large + 1023 * PAGE, 1), 0);
+}
+
+/* There is no place below it that could be had. */
+static void keeps_its_addresses_or_fails(void **state)
+{
+	unsigned int listed;
 	uint32_t ref;
 
 	(void)state;
 	h->no_arenas = true;
 	assert_int_equal(gntshr_share_memory(h, 0, memory, PAGES, refs, 1), 0);
-	assert_int_equal(gntshr_add_peer(h, memory, 1, 5, refs + 8, 1), 0);
 	munmap(memory, PAGES * PAGE);
-	fake.place = memory;
-	assert_ptr_equal(gntshr_share_pages(h, 0, PAGES, refs, 1), memory);
-	assert_int_equal(fake.listed, 1 + 1 + 2 * PAGES);
-	/* Peers are those of the pages, not of the address. */
-	assert_int_equal(gntshr_add_peer(h, memory, 1, 5, &ref, 1), 0);
-	assert_int_equal(gntshr_unshare(h, memory, PAGES), 0);
-	assert_int_equal(fake.added, 1);
-	assert_int_equal(fake.listed, 1 + 1 + PAGES);
-	assert_int_equal(gntshr_unshare(h, memory, PAGES), 0);
-	assert_int_equal(fake.listed, 1);
-	assert_int_equal(fake.added, 0);
+	listed = fake.listed;
+	for (unsigned int step = 3; step <= 5; step++) {
+		fake.place = memory;
+		fake.fail_at = fake.steps + step;
+		fake.fail_errno = ENOMEM;
+		assert_null(gntshr_share_pages(h, 0, 1, &ref, 1));
+		assert_int_equal(errno, ENOMEM);
+		assert_int_equal(fake.failed,
+				 step == 4 ? FAKE_MUNMAP : FAKE_MMAP);
+		assert_int_equal(fake.listed, listed);
+		fake.place = NULL;
+	}
 }
 
 /* Memory where pages were that the program unmapped itself: those end. */
@@ -216,7 +272,9 @@ int main(void)
 		test(refuses_what_is_wrong),
 		test(unshares_just_this),
 		test(does_not_overlap),
-		test(outlives_its_addresses),
+		test(keeps_its_addresses),
+		test(keeps_its_addresses_from_arenas),
+		test(keeps_its_addresses_or_fails),
 		test(takes_the_place_of_stale_shares),
 		test(close_ends_all),
 		test(a_child_may_not),

@@ -103,12 +103,12 @@ static void maps(void **state)
 	static const uint64_t offsets[] = { 0, 4096, 5 * GIB + 4096 };
 	int fd = memfd_create("device", 0);
 	unsigned char there[2];
-	char byte, *pages;
+	char byte, *pages, *more;
 
 	(void)state;
 	assert_int_equal(ftruncate(fd, 6 * GIB), 0);
 	for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++) {
-		pages = gntshr_sys_mmap(fd, 2 * 4096, offsets[i]);
+		pages = gntshr_sys_mmap(NULL, fd, 2 * 4096, offsets[i]);
 		assert_ptr_not_equal(pages, MAP_FAILED);
 		pages[4097] = (char)(i + 1);
 		assert_int_equal(pread(fd, &byte, 1, (off_t)offsets[i] + 4097),
@@ -118,8 +118,15 @@ static void maps(void **state)
 		assert_int_equal(mincore(pages, 2 * 4096, there), -1);
 		assert_int_equal(errno, ENOMEM);
 	}
+	/* Where nothing is it goes, but over nothing. */
+	assert_ptr_equal(gntshr_sys_mmap(pages, fd, 4096, 0), pages);
+	more = gntshr_sys_mmap(pages, fd, 4096, 0);
+	assert_ptr_not_equal(more, MAP_FAILED);
+	assert_ptr_not_equal(more, pages);
+	assert_int_equal(gntshr_sys_munmap(more, 4096), 0);
+	assert_int_equal(gntshr_sys_munmap(pages, 4096), 0);
 	close(fd);
-	assert_ptr_equal(gntshr_sys_mmap(fd, 4096, 0), MAP_FAILED);
+	assert_ptr_equal(gntshr_sys_mmap(NULL, fd, 4096, 0), MAP_FAILED);
 	assert_int_equal(errno, EBADF);
 	assert_int_equal(gntshr_sys_munmap(&byte + 1, 4096), -1);
 	assert_int_equal(errno, EINVAL);
@@ -160,8 +167,8 @@ static void knows_its_mappings(void **state)
 	assert_int_equal(ftruncate(fd, 6 * GIB), 0);
 	assert_int_equal(find_all(fd), 0);
 	assert_int_equal(finds, 0);
-	pages = gntshr_sys_mmap(fd, 3 * 4096, offset);
-	more = gntshr_sys_mmap(other, 4096, 0);
+	pages = gntshr_sys_mmap(NULL, fd, 3 * 4096, offset);
+	more = gntshr_sys_mmap(NULL, other, 4096, 0);
 	assert_int_equal(munmap(pages, 4096), 0);
 	assert_int_equal(find_all(fd), 0);
 	assert_int_equal(finds, 1);
@@ -170,7 +177,7 @@ static void knows_its_mappings(void **state)
 	assert_int_equal(found[0].offset, offset + 4096);
 	/* One that fails is told of after all of them. */
 	assert_int_equal(mprotect(pages + 4096, 4096, PROT_READ), 0);
-	assert_ptr_not_equal(gntshr_sys_mmap(fd, 4096, 0), MAP_FAILED);
+	assert_ptr_not_equal(gntshr_sys_mmap(NULL, fd, 4096, 0), MAP_FAILED);
 	assert_int_equal(find_all(fd), EXFULL);
 	assert_int_equal(finds, 3);
 	assert_int_equal(munmap(pages + 4096, 2 * 4096), 0);
