@@ -173,7 +173,7 @@ static int renew_error(void)
 		return EEXIST;
 	if (!fake.has_arenas)
 		return ENOTSUP;
-	return model_restricted(call.handle, call.domid, 0);
+	return model_restricted(call.handle, call.domid, call.count);
 }
 
 void renew(void)

@@ -159,7 +159,7 @@ static int renew(int fd, const struct ioctl_gntalloc_renew *op)
 	int error = find_all(fd, op->index, op->count);
 
 	if (!error)
-		error = fake_restricted(fd, op->domid, 0);
+		error = fake_restricted(fd, op->domid, op->count);
 	errno = error;
 	if (error)
 		return refuse(op->refs, op->count);
