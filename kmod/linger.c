@@ -27,6 +27,9 @@
  */
 #define RETRY_BATCH 8192u
 
+/* So often others may be faster to use what is spare. */
+#define TAKE_TRIES 100
+
 /* One 4K framebuffer is 8,100 pages; two of them, as with page flipping. */
 static unsigned int limit = 16384;
 module_param(limit, uint, 0644);
@@ -358,17 +361,18 @@ static bool charge_all(u32 count)
 int pages_charge(struct gntalloc_file *file, u32 count)
 {
 	int err = charge_file(file, count);
+	unsigned int tries = TAKE_TRIES;
 
 	if (err || charge_all(count))
 		return err;
 	if (count <= READ_ONCE(limit))
 		linger_reap();
-	/* Not in vain. */
+	/* Not in vain. What was spare others may have taken, for us to have. */
 	while ((s64)atomic_read(&used) - atomic_read(&spare_pages) + count <=
 	       READ_ONCE(limit)) {
 		if (charge_all(count))
 			return 0;
-		if (!spare_take(count))
+		if (!spare_take(count) && !--tries)
 			break;
 	}
 	atomic_sub(count, &file->count);
