@@ -44,6 +44,7 @@ tests_torture_hostile_test_hostile_SOURCES = \
 	tests/torture/hostile/test-hostile.c \
 	tests/torture/hostile/test-hostile.h \
 	tests/torture/hostile/test-hostile-bounds.c \
+	tests/torture/hostile/test-hostile-faults.c \
 	tests/torture/hostile/test-hostile-peer.c \
 	tests/torture/hostile/test-hostile-reload.c \
 	tests/torture/hostile/test-hostile-ring.c \

@@ -87,6 +87,7 @@ void bounds_are_raced_for(void **state);
 void children_watch(void **state);
 void the_limit_is_for_what_is_shared(void **state);
 void the_system_takes_what_is_spare(void **state);
+
 void io_across_shares(void **state);
 void faults_that_nobody_serves(void **state);
 
