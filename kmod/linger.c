@@ -335,13 +335,17 @@ static bool add_up_to(atomic_t *counter, u32 count, unsigned int max)
 
 /*
  * A descriptor that is restricted makes room with what it has itself. Where
- * that cannot help, it costs the others nothing.
+ * that cannot be enough, it costs the others nothing.
  */
 static int charge_file(struct gntalloc_file *file, u32 count)
 {
+	s64 room;
+
 	if (likely(add_up_to(&file->count, count, READ_ONCE(file->max))))
 		return 0;
-	if (count > READ_ONCE(file->max))
+	room = (s64)READ_ONCE(file->lingering) + READ_ONCE(file->spare);
+	if ((u32)atomic_read(&file->count) - room + count >
+	    READ_ONCE(file->max))
 		return -EDQUOT;
 	if (READ_ONCE(file->lingering))
 		linger_reap();
@@ -368,7 +372,8 @@ int pages_charge(struct gntalloc_file *file, u32 count)
 	if (count <= READ_ONCE(limit))
 		linger_reap();
 	/* Not in vain. What was spare others may have taken, for us to have. */
-	while ((s64)atomic_read(&used) - atomic_read(&spare_pages) + count <=
+	while ((u32)atomic_read(&used) - (s64)atomic_read(&spare_pages) +
+		       count <=
 	       READ_ONCE(limit)) {
 		if (charge_all(count))
 			return 0;

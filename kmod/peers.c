@@ -82,6 +82,8 @@ long ioctl_renew(struct gntalloc_file *file,
 	    op.domid >= DOMID_FIRST_RESERVED || op.index & ~PAGE_MASK ||
 	    op.refs != (unsigned long)op.refs)
 		return -EINVAL;
+	if (!fits_grant_table(op.count))
+		return -ENOSPC;
 	err = may_grant(file, op.domid);
 	if (!err)
 		err = pages_charge(file, op.count);

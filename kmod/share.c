@@ -87,11 +87,8 @@ static noinline long fill(struct gntalloc_file *file,
 			  struct gntalloc_fresh *fresh)
 {
 	u64 index = op->index >> PAGE_SHIFT;
-	int err;
+	int err = places_fill(file, op->addr, index, op->count, fresh);
 
-	if (!has_places(file, op->addr, index, op->count))
-		return -EINVAL;
-	err = places_fill(file, op->addr, index, op->count, fresh);
 	if (err)
 		not_fresh(file, index, op->count);
 	if (err == -EAGAIN)
@@ -101,9 +98,9 @@ static noinline long fill(struct gntalloc_file *file,
 
 /*
  * Claim references for all places and copy them to the caller, while they grant
- * nothing yet. Pages that count are there for all of them by now, and nobody
- * else claims any for these. So they may not wait for user memory: EFAULT is
- * also what would have to.
+ * nothing yet. Pages that count are there or at hand for all of them by now,
+ * and nobody else claims any for these. So they may not wait for user memory:
+ * EFAULT is also what would have to.
  */
 static long claim_refs(struct gntalloc_file *file,
 		       const struct ioctl_gntalloc_share *op, grant_ref_t *refs)
@@ -145,17 +142,22 @@ static long try_share(struct gntalloc_file *file,
 	if (needed) {
 		if (needed < 0 || !fresh || needed > fresh->count)
 			return needed;
-		err = fill(file, op, fresh);
-		if (err)
-			return err;
-		pos = arena_piece(file, index, &some);
+		if (!has_places(file, op->addr, index, op->count))
+			return -EINVAL;
 	}
 	err = claim_refs(file, op, refs);
-	if (!err)
-		grant(file, op, pos, some, refs);
-	else if (needed)
-		not_fresh(file, index, op->count);
-	return err;
+	if (err)
+		return err;
+	if (needed) {
+		err = fill(file, op, fresh);
+		if (err) {
+			refs_release(refs, op->count);
+			return err;
+		}
+		pos = arena_piece(file, index, &some);
+	}
+	grant(file, op, pos, some, refs);
+	return 0;
 }
 
 static long fill_and_share(struct gntalloc_file *file,

@@ -63,6 +63,7 @@ void a_page_in_use_keeps_what_came_with_it(void **state);
 /* test-module-spare.c */
 void a_spare_page_holds_zeros_again(void **state);
 void spare_pages_have_a_bound(void **state);
+void a_full_table_leaves_no_spare_pages(void **state);
 void spare_pages_give_way(void **state);
 void idle_spare_pages_go(void **state);
 void what_is_shared_is_not_idle(void **state);

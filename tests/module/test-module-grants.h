@@ -129,6 +129,7 @@ void status_refuses(void **state);
 void a_bounded_descriptor_has_one_peer(void **state);
 void a_bounded_descriptor_has_so_many(void **state);
 void a_bound_counts_what_lingers(void **state);
+void a_bound_costs_the_others_nothing(void **state);
 void a_renewal_counts_ahead(void **state);
 void spare_pages_of_a_bound_give_way(void **state);
 void chunks_take_no_bound(void **state);

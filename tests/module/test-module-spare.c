@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Spare pages: that they serve again, what they hold, and when they go. */
 
-#include "test-module-arena.h"
+#include "test-module-grants.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -153,6 +153,25 @@ static void __attribute__((noreturn)) keep_spare_pages(void)
 		_exit(3);
 	memset(arena, 1, 50 * PAGE);
 	_exit(0);
+}
+
+/* What gets no references needs no pages. */
+void a_full_table_leaves_no_spare_pages(void **state)
+{
+	int error;
+	long spare;
+
+	(void)state;
+	set_parameter("spare_max", 0);
+	fill_table();
+	error = try_share(0, 600) ? errno : 0;
+	spare = parameter("spare");
+	free_table();
+	assert_int_equal(error, ENOSPC);
+	assert_int_equal(spare, 0);
+	assert_int_equal(count_there(0, 600), 0);
+	share(0, 600);
+	assert_counts(600, 0, 0);
 }
 
 /* Nobody is refused anything because of them. */
