@@ -34,7 +34,8 @@ uint64_t gntshr_held_places(uint64_t count)
 /*
  * Whether everything that ended is still in its place. The driver knows how
  * many pages are spare: without a look at all mappings of the process that
- * tells, unless it took some back. Of a child's copies it knows nothing.
+ * tells, unless it took some back, or others may make up for what is missing.
+ * Of a child's copies it knows nothing.
  */
 bool gntshr_arenas_are_whole(struct gntshr_handle *h)
 {
@@ -55,8 +56,11 @@ bool gntshr_arenas_are_whole(struct gntshr_handle *h)
 			if (gntshr_places_run(&slot) < GNTSHR_SHARED)
 				left += slot.count;
 	}
-	return !gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_STATUS, &op) &&
-	       op.spare == left;
+	if (gntshr_sys_ioctl(h->fd, IOCTL_GNTALLOC_STATUS, &op))
+		return false;
+	if (!op.spare)
+		h->strays = false;
+	return !h->strays && op.spare == left;
 }
 
 /*
@@ -142,6 +146,7 @@ void gntshr_arenas_leave(struct gntshr_handle *h)
 		gntshr_sys_mappings(h->fd, leave_mapping, h);
 		pthread_setcancelstate(cancel, NULL);
 	}
+	h->strays = h->strays || h->arenas;
 	gntshr_arenas_forget(h);
 	errno = before;
 }

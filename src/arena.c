@@ -310,8 +310,10 @@ char *gntshr_arena_share(struct gntshr_handle *h,
 		/* This is a child, by clone(), with a handle of its parent. */
 		if (h->held && errno == EPERM)
 			break;
-		if (errno != EINVAL && errno != EBUSY)
+		if (errno != EINVAL && errno != EBUSY) {
+			h->strays = true;
 			return NULL;
+		}
 		/* The program unmapped these places, or filled them. */
 		slot.arena->holed = true;
 	}

@@ -122,6 +122,8 @@ enum gntshr_kind {
  * @no_arenas	the driver has none, or they are not wanted
  * @held	a share is its mapping, whatever ends that: the driver does not
  *		list it, and there is no table; for compat/
+ * @strays	pages of a held handle may be spare that no arena of it has:
+ *		children keep them, or a request that failed left them
  * @alone	so many shares try to get no new arena
  * @watched	memcheck or MemorySanitizer wants to know of what is written
  * @has_shared	there was a share before
@@ -139,7 +141,7 @@ struct gntshr_handle {
 	struct gntshr_peer *peers;
 	struct gntshr_arena *arenas;
 	uint64_t next_place;
-	bool no_arenas, held, watched, has_shared;
+	bool no_arenas, held, strays, watched, has_shared;
 	unsigned int alone;
 	bool forked;
 	_Atomic uint16_t others[GNTSHR_OTHERS];

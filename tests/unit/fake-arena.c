@@ -235,13 +235,33 @@ int fake_arena_share(int fd, const struct ioctl_gntalloc_share *op)
 	return 0;
 }
 
+/* A page that a share got before it failed. */
+static void leave_spare(int fd, uint64_t index, unsigned char *addr)
+{
+	struct fake_page *page = fill_place(fd, index, addr);
+
+	page->listed = page->granted = false;
+	page->released = page->spare = true;
+	fake.listed--;
+	fake.mapped--;
+	fake.released++;
+	fake.spare++;
+}
+
 void fake_arena_share_fails(int fd, const struct ioctl_gntalloc_share *op)
 {
+	unsigned char *addr = (unsigned char *)(uintptr_t)op->addr;
 	int error = errno;
 
 	memset((void *)(uintptr_t)op->refs, FAKE_ANY_BYTE,
 	       op->count * sizeof(uint32_t));
 	decay(fd);
+	/* It may have got some of the pages. */
+	if ((error == ENOMEM || error == EINTR) && !cannot_share(fd, op))
+		for (uint32_t i = 0; i < op->count / 2; i++)
+			if (!page_in(fd, op->index + (uint64_t)i * PAGE))
+				leave_spare(fd, op->index + (uint64_t)i * PAGE,
+					    addr + (size_t)i * PAGE);
 	errno = error;
 }
 
@@ -310,6 +330,12 @@ void fake_arenas_copied(void)
 		fake_pages[i].copied = fake_pages[i].addr;
 }
 
+void fake_children_end(void)
+{
+	for (unsigned int i = 0; i < fake_next_page; i++)
+		fake_pages[i].kept = false;
+}
+
 unsigned int fake_arena_list(struct gntshr_mapping *mappings)
 {
 	unsigned int n = 0;
@@ -334,6 +360,7 @@ static void cut_pages(const unsigned char *addr, size_t size)
 		    page->addr >= addr + size)
 			continue;
 		if (page->spare) {
+			page->kept = page->copied;
 			drop_spare(page);
 			continue;
 		}
@@ -378,6 +405,9 @@ size_t fake_arena_cut(unsigned char *addr, size_t size)
 
 void fake_arenas_close(int fd)
 {
+	for (unsigned int i = 0; i < fake_next_page; i++)
+		fake_pages[i].kept =
+			fake_pages[i].kept && fake_pages[i].fd != fd;
 	if (places[fd - FAKE_FD])
 		assert(!munmap(places[fd - FAKE_FD],
 			       PLACES * sizeof(**places)));

@@ -207,7 +207,8 @@ static uint32_t count_spare(int fd)
 	uint32_t n = 0;
 
 	for (unsigned int i = 0; i < fake_next_page; i++)
-		n += fake_pages[i].fd == fd && fake_pages[i].spare;
+		n += fake_pages[i].fd == fd &&
+		     (fake_pages[i].spare || fake_pages[i].kept);
 	return n;
 }
 

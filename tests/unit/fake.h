@@ -143,7 +143,8 @@ int fake_teardown(void **state);
 /*
  * A page that was ever shared. The peer sees @bytes, also after the end; the
  * program sees them at @addr, or NULL. A spare one was shared and is still in
- * its place; if a child has a copy of it, it is of no use. What was granted in
+ * its place; if a child has a copy of it, it is of no use, and once it is gone
+ * from its place still counts as spare, @kept by the child. What was granted in
  * addition, or is memory of the program, is a page here that cannot be mapped;
  * the former is @added to the page @of.
  */
@@ -155,7 +156,7 @@ struct fake_page {
 	int fd;
 	/* The first page of its mapping. */
 	const struct fake_page *mapping;
-	bool listed, released, in_arena, spare, copied;
+	bool listed, released, in_arena, spare, copied, kept;
 	unsigned int action, offset;
 };
 
@@ -171,8 +172,9 @@ bool fake_is_cloexec(int fd);
  * library run, and what was open and shared is from now on the parent's.
  */
 void fake_become_child(void);
-/* Or as the parent, whose child lives. */
+/* Or as the parent, whose child lives, until they all end. */
 void fake_fork(void);
+void fake_children_end(void);
 
 /*
  * The program calls munmap behind the library's back, on whole pages; or what

@@ -216,6 +216,99 @@ static void the_last_share_leaves_others_alone(void **state)
 	munmap(other, PAGE);
 }
 
+/* The first share of a handle has no arena. */
+static xengntshr_handle *open_with_arena(char **pages, int count)
+{
+	xengntshr_handle *h = open_handle();
+	uint32_t ref;
+
+	unmap(xengntshr_share_pages(h, 0, 1, &ref, 1), 1);
+	for (int i = 0; i < count; i++)
+		pages[i] = xengntshr_share_pages(h, 0, 1, &ref, 1);
+	return h;
+}
+
+/* As if a child had a copy that nobody saw it get. */
+static void share_what_is_unmapped(xengntshr_handle *h)
+{
+	uint32_t ref;
+	char *page = xengntshr_share_pages(h, 0, 1, &ref, 1);
+
+	fake.failed = FAKE_NONE;
+	fake.fail_errno = EBUSY;
+	fake.fail_at = fake.steps + 1;
+	assert_int_equal(xengntshr_unshare(h, page, 1), 0);
+	assert_int_equal(fake.failed, FAKE_UNSHARE);
+}
+
+/* Spare pages that a child keeps make up for what is missing. */
+static void a_child_keeps_what_was_spare(void **state)
+{
+	char *pages[3], *other;
+	xengntshr_handle *h = open_with_arena(pages, 2);
+	uint32_t ref;
+
+	(void)state;
+	assert_int_equal(xengntshr_unshare(h, pages[0], 1), 0);
+	fake_fork();
+	assert_int_equal(fake.arenas, 1);
+	pages[2] = xengntshr_share_pages(h, 0, 1, &ref, 1);
+	assert_int_equal(xengntshr_unshare(h, pages[2], 1), 0);
+	fake_program_unmaps(pages[2], PAGE);
+	other = map_other(pages[2]);
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_is_there(other);
+	munmap(other, PAGE);
+	assert_int_equal(fake.arenas, 1);
+	unmap(pages[1], 1);
+}
+
+/* When they are gone the driver's count tells again. */
+static void a_child_ends(void **state)
+{
+	char *pages[1];
+	xengntshr_handle *h = open_with_arena(pages, 1);
+
+	(void)state;
+	assert_int_equal(xengntshr_unshare(h, pages[0], 1), 0);
+	fake_fork();
+	assert_int_equal(fake.arenas, 0);
+	share_what_is_unmapped(h);
+	assert_int_equal(fake.arenas, 1);
+	fake_children_end();
+	share_what_is_unmapped(h);
+	assert_int_equal(fake.arenas, 0);
+	assert_int_equal(xengntshr_close(h), 0);
+	assert_int_equal(fake.looks, 0);
+}
+
+/* So do pages that a share got before it failed. */
+static void a_share_that_failed_had_pages(void **state)
+{
+	char *pages[3], *others[2];
+	xengntshr_handle *h = open_with_arena(pages, 3);
+	uint32_t refs[4];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(xengntshr_unshare(h, pages[i], 1), 0);
+		fake_program_unmaps(pages[i], PAGE);
+		others[i] = map_other(pages[i]);
+	}
+	fake.fail_errno = ENOMEM;
+	fake.fail_at = fake.steps + 1;
+	assert_null(xengntshr_share_pages(h, 0, 4, refs, 1));
+	assert_int_equal(fake.failed, FAKE_SHARE);
+	assert_int_equal(fake.spare, 2);
+	assert_int_equal(xengntshr_close(h), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_is_there(others[i]);
+		munmap(others[i], PAGE);
+	}
+	assert_int_equal(fake.spare, 0);
+	unmap(pages[2], 1);
+}
+
 /* Another handle may have the whole place, and what it has the same index. */
 static void close_leaves_other_handles_alone(void **state)
 {
@@ -422,6 +515,9 @@ int main(void)
 		test(fork_leaves_others_alone),
 		test(a_child_leaves_others_alone),
 		test(the_last_share_leaves_others_alone),
+		test(a_child_keeps_what_was_spare),
+		test(a_child_ends),
+		test(a_share_that_failed_had_pages),
 		test(close_leaves_other_handles_alone),
 		test(what_ended_stays_so),
 		test(close_looks_where_it_must),
