@@ -205,6 +205,8 @@ int fresh_get(struct gntalloc_fresh *fresh, u32 count)
 				   __GFP_COMP, &order);
 		if (!page)
 			return -ENOMEM;
+		if (order)
+			WRITE_ONCE(fresh->file->chunks, true);
 		list_add_tail(&page->lru, &fresh->chunks);
 		fresh->count += 1u << order;
 		cond_resched();

@@ -79,6 +79,8 @@
  *
  * @users	the descriptor, and each record of lingering pages
  * @count	pages and grants that count against limit because of it
+ * @chunks	may be among them, each of which counts as long as one of its
+ *		pages does; set once
  * @max		how many that may be: once it is restricted less than UINT_MAX
  * @only	the one domid that it may grant to then
  *
@@ -104,6 +106,7 @@ struct gntalloc_file {
 
 	refcount_t users;
 	atomic_t count;
+	bool chunks;
 	u32 max;
 	domid_t only;
 

@@ -344,6 +344,9 @@ static int charge_file(struct gntalloc_file *file, u32 count)
 	if (likely(add_up_to(&file->count, count, READ_ONCE(file->max))))
 		return 0;
 	room = (s64)READ_ONCE(file->lingering) + READ_ONCE(file->spare);
+	/* With its last page the rest of a chunk goes. */
+	if (READ_ONCE(file->chunks))
+		room = (u32)atomic_read(&file->count);
 	if ((u32)atomic_read(&file->count) - room + count >
 	    READ_ONCE(file->max))
 		return -EDQUOT;

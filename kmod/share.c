@@ -181,6 +181,8 @@ static int touch_refs(const struct ioctl_gntalloc_share *op)
 	u32 __user *to = (u32 __user *)(unsigned long)op->refs;
 	u32 i;
 
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	for (i = 0; i < op->count; i += PAGE_SIZE / sizeof(*to))
 		if (put_user(0, to + i))
 			return -EFAULT;
@@ -212,6 +214,11 @@ static noinline long get_and_share(struct gntalloc_file *file,
 			needed = err;
 		else
 			needed = fill_and_share(file, op, refs, &fresh);
+		if (needed == -EFAULT) {
+			needed = touch_refs(op);
+			if (!needed)
+				needed = fresh.count;
+		}
 		if (needed == -ENOMEM && !taken &&
 		    spare_take_own(file, UINT_MAX)) {
 			taken = true;
@@ -296,10 +303,11 @@ long ioctl_share(struct gntalloc_file *file,
 		return err;
 
 	err = share(file, &op, refs);
-	while (unlikely(err == -EFAULT) && !touch_refs(&op)) {
-		err = -EINTR;
-		if (!fatal_signal_pending(current))
-			err = share(file, &op, refs);
+	while (unlikely(err == -EFAULT)) {
+		err = touch_refs(&op);
+		if (err)
+			break;
+		err = share(file, &op, refs);
 	}
 	if (refs != few)
 		kvfree(refs);

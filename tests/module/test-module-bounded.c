@@ -191,6 +191,25 @@ void chunks_take_no_bound(void **state)
 	assert_counts(64, 0, 0);
 }
 
+/* But those that it had before go with the last of their pages. */
+void a_bound_may_have_chunks(void **state)
+{
+	uint64_t index;
+	long slot;
+
+	(void)state;
+	set_parameter("spare_max", 0);
+	share(0, 8);
+	bound_to(8);
+	slot = peer_maps("ro", refs + 3, 1);
+	unshare(0, 8);
+	assert_int_equal(lingering(), 1);
+	peer_lets_go(slot);
+	index = alloc(8);
+	assert_counts(8, 0, 0);
+	assert_int_equal(dealloc(fd, index, 8), 0);
+}
+
 void restrict_refuses(void **state)
 {
 	struct ioctl_gntalloc_restrict it = { .pages = 1, .pad = 1 };

@@ -133,6 +133,7 @@ void a_bound_costs_the_others_nothing(void **state);
 void a_renewal_counts_ahead(void **state);
 void spare_pages_of_a_bound_give_way(void **state);
 void chunks_take_no_bound(void **state);
+void a_bound_may_have_chunks(void **state);
 void restrict_refuses(void **state);
 void a_bound_stays(void **state);
 int still_bounded(int of);

@@ -170,6 +170,7 @@ void a_full_table_leaves_no_spare_pages(void **state)
 	assert_int_equal(error, ENOSPC);
 	assert_int_equal(spare, 0);
 	assert_int_equal(count_there(0, 600), 0);
+	wait_until_used_is(0);
 	share(0, 600);
 	assert_counts(600, 0, 0);
 }

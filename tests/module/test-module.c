@@ -340,6 +340,7 @@ int main(int argc, char **argv)
 		test_arena(a_renewal_counts_ahead),
 		test_arena(spare_pages_of_a_bound_give_way),
 		test_arena(chunks_take_no_bound),
+		test_arena(a_bound_may_have_chunks),
 		test_arena(restrict_refuses),
 		test_arena(a_bound_stays),
 	};
