@@ -141,6 +141,44 @@ void a_bound_counts_what_lingers(void **state)
 	alloc(1);
 }
 
+/* Whether another program's page that its peer let go of still waits. */
+static bool others_wait_for_their_turn(void)
+{
+	int other = open_device();
+	uint64_t index = 0;
+	bool waits;
+	long slot;
+
+	assert_int_equal(alloc_for(other, remote_domid(), 1, 1, &index), 0);
+	slot = peer_maps("ro", refs, 1);
+	assert_int_equal(dealloc(other, index, 1), 0);
+	/* Until it is tried but a few times in a second. */
+	usleep(300000);
+	peer_lets_go(slot);
+	assert_errno(alloc_for(fd, remote_domid(), 2, 1, &index), EDQUOT);
+	waits = parameter("lingering") == 2;
+	close(other);
+	wait_until_used_is(10);
+	return waits;
+}
+
+/* What cannot be had is no reason to try all pages of the domain. */
+void a_bound_costs_the_others_nothing(void **state)
+{
+	uint64_t index = alloc(10);
+	int tries = 20;
+	long slot;
+
+	(void)state;
+	bound_to(10);
+	slot = peer_maps("ro", refs, 1);
+	assert_int_equal(dealloc(fd, index, 1), 0);
+	assert_counts(10, 0, 1);
+	while (!others_wait_for_their_turn())
+		assert_true(--tries);
+	peer_lets_go(slot);
+}
+
 /* The old peer may keep all that it has. */
 void a_renewal_counts_ahead(void **state)
 {
@@ -326,42 +364,4 @@ void a_bound_stays(void **state)
 	close(copy), close(pair[0]), close(pair[1]);
 	start_over();
 	add_peer(STRANGER, alloc(20), 20, 0);
-}
-
-/* Whether another program's page that its peer let go of still waits. */
-static bool others_wait_for_their_turn(void)
-{
-	int other = open_device();
-	uint64_t index = 0;
-	bool waits;
-	long slot;
-
-	assert_int_equal(alloc_for(other, remote_domid(), 1, 1, &index), 0);
-	slot = peer_maps("ro", refs, 1);
-	assert_int_equal(dealloc(other, index, 1), 0);
-	/* Until it is tried but a few times in a second. */
-	usleep(300000);
-	peer_lets_go(slot);
-	assert_errno(alloc_for(fd, remote_domid(), 2, 1, &index), EDQUOT);
-	waits = parameter("lingering") == 2;
-	close(other);
-	wait_until_used_is(10);
-	return waits;
-}
-
-/* What cannot be had is no reason to try all pages of the domain. */
-void a_bound_costs_the_others_nothing(void **state)
-{
-	uint64_t index = alloc(10);
-	int tries = 20;
-	long slot;
-
-	(void)state;
-	bound_to(10);
-	slot = peer_maps("ro", refs, 1);
-	assert_int_equal(dealloc(fd, index, 1), 0);
-	assert_counts(10, 0, 1);
-	while (!others_wait_for_their_turn())
-		assert_true(--tries);
-	peer_lets_go(slot);
 }
